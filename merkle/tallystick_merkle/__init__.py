@@ -1,0 +1,1 @@
+"""The Tallystick kernel: all that a verifier needs, and nothing that does I/O."""

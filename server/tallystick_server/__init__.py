@@ -1,0 +1,1 @@
+"""The Tallystick log server."""

@@ -1,0 +1,1 @@
+"""An independent cosigner of Tallystick checkpoints."""
