@@ -34,7 +34,7 @@ check: $(VENV)/.dev ## format, lint, types, floors, then all tests
 	  echo "run 'make fmt' to mend the format"; exit 1; }
 	@echo "lint"; $(VENV)/bin/ruff check --quiet .
 	@echo "types"; $(VENV)/bin/mypy
-	@echo "floors"; $(VENV)/bin/lint-imports
+	@echo "floors"; $(VENV)/bin/lint-imports --no-logo
 	@echo "tests"; $(MAKE) --no-print-directory test
 
 fmt: $(VENV)/.dev ## format the tree and mend what the linter can mend
