@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import aiohttp.http_parser
+import lmdb
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
@@ -88,3 +89,9 @@ def test_http_is_parsed_by_the_compiled_parser() -> None:
 
     assert "AIOHTTP_NO_EXTENSIONS" not in os.environ
     assert compiled is not written_in_python
+
+
+def test_lmdb_runs_on_its_own_patched_engine() -> None:
+    *_, patched = lmdb.version(subpatch=True)
+
+    assert patched == 1
