@@ -51,15 +51,17 @@ class Edge:
     size: int
     tails: tuple[bytes, ...]
 
+    def peaks(self) -> list[bytes]:
+        """Give the roots of the perfect subtrees, largest (leftmost) first."""
+        return [
+            self.tails[level][-HASH_SIZE:]
+            for level in range(len(self.tails) - 1, -1, -1)
+            if self.size >> level & 1
+        ]
+
     def root(self) -> bytes:
-        """Fold the root from the last hash of each level that has an odd one."""
-        return fold_right(
-            [
-                self.tails[level][-HASH_SIZE:]
-                for level in range(len(self.tails) - 1, -1, -1)
-                if self.size >> level & 1
-            ]
-        )
+        """Fold the root of the tree from its peaks."""
+        return fold_right(self.peaks())
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,25 @@ class RangeTree:
                 f"{shape.size}: they lead to root {found.hex()}, expected {root.hex()}"
             )
 
+    def range_proof(
+        self, shape: RangeShape
+    ) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+        """Give (left, right) of the range proof of a part of this range.
+
+        Requires a shape of the same size whose leaves lie in this range.
+        """
+        whole = self._shape
+        if shape.size != whole.size or not (
+            whole.start <= shape.start and shape.stop <= whole.stop
+        ):
+            raise ProofError(
+                f"leaves [{shape.start}, {shape.stop}) are not in the proven range"
+            )
+        return (
+            tuple(self._span_hash(span.start, span.stop) for span in shape.left),
+            tuple(self._span_hash(span.start, span.stop) for span in shape.right),
+        )
+
     def inclusion_path(self, index: int) -> tuple[bytes, ...]:
         """Give the inclusion path of leaf `index`. Requires start <= index < stop."""
         if not self._shape.start <= index < self._shape.stop:

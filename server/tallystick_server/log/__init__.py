@@ -1,0 +1,1 @@
+"""One log: planning, committing, publishing and reading it."""

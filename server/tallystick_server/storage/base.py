@@ -1,0 +1,133 @@
+"""The seam between a log and its store.
+
+A store keeps, for one log: entries by index; rows of node hashes (see
+`tallystick_merkle.frontier`); every signed head by size; idempotency keys; and the
+latest published checkpoint.  `commit` is one atomic, durable step that refuses to
+stand on anything but the head it was planned on.  After an error of `commit` the
+store's state is unknown: the caller must stop and re-open.
+
+Methods are called from one writer thread (`commit`, `publish`, `find_keys`) and from
+one event-loop thread (the reads); none of them keeps a transaction open afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tallystick_merkle.frontier import Row
+from tallystick_merkle.shape import Node
+
+FORMAT = 1
+"""Version of what is stored; a store of a newer one is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A signed head: size, 32-byte root, the whole signed note, commit time."""
+
+    size: int
+    root: bytes
+    note: bytes
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The checkpoint that is served: its size, the note with cosignatures, when."""
+
+    size: int
+    note: bytes
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsedKey:
+    """What an idempotency key stands for: the body's SHA-256 and where it went.
+
+    Entries [first, first + count) of the log; `time_ms` is when they were committed.
+    """
+
+    digest: bytes
+    first: int
+    count: int
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One atomic step of a log, planned on the head (parent_size, parent_root).
+
+    `entries` take the indexes from parent_size on; `rows` replace or add stored rows;
+    `keys` are new idempotency keys; `head` is the signed head after the step.
+    """
+
+    parent_size: int
+    parent_root: bytes
+    entries: tuple[bytes, ...]
+    rows: tuple[Row, ...]
+    keys: tuple[tuple[bytes, UsedKey], ...]
+    head: Head
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLog:
+    """What a store holds at opening: the last head, and what was last published."""
+
+    head: Head
+    published: Published | None
+
+
+class LogStore(Protocol):
+    """One log's store. See the module for the rules."""
+
+    def load(self) -> StoredLog:
+        """Read the last head and the published checkpoint.
+
+        Raises IntegrityError when the store is not what it says it is.
+        """
+        ...
+
+    def commit(self, commit: Commit) -> None:
+        """Store a step whole; durable when this returns.
+
+        Raises StaleParentError (nothing was stored) or StoreError (unknown).
+        """
+        ...
+
+    def publish(self, published: Published) -> None:
+        """Store the published checkpoint; durable when this returns.
+
+        Requires a size and a time that do not go back. Raises StoreError.
+        """
+        ...
+
+    def find_keys(self, keys: Sequence[bytes]) -> Mapping[bytes, UsedKey]:
+        """Look up idempotency keys; those never used are not in the answer."""
+        ...
+
+    def read_nodes(self, nodes: Sequence[Node]) -> list[bytes]:
+        """Read node hashes, in order. Raises IntegrityError for one not stored."""
+        ...
+
+    def read_row(self, level: int, block: int) -> bytes:
+        """Read a row, whole or unfinished; empty when there is none."""
+        ...
+
+    def read_entries(self, start: int, stop: int) -> list[bytes]:
+        """Read entries [start, stop). Raises IntegrityError for one not stored."""
+        ...
+
+    def heads(self) -> Iterator[Head]:
+        """Read every signed head, sizes ascending. For checks, in a thread of its own.
+        """
+        ...
+
+    def keys(self) -> Iterator[tuple[bytes, UsedKey]]:
+        """Read every idempotency key. For checks, in a thread of its own."""
+        ...
+
+    def close(self) -> None:
+        """Release everything; nothing else may be called afterwards."""
+        ...
