@@ -20,7 +20,6 @@ from tallystick_merkle.errors import KernelError
 from tallystick_merkle.frontier import Edge, Growth, grow
 from tallystick_merkle.hashing import leaf_hashes
 from tallystick_merkle.rangeproof import RangeTree, range_shape
-
 from tallystick_server.errors import IntegrityError
 from tallystick_server.storage.base import Commit, Head, UsedKey
 
@@ -115,7 +114,9 @@ def check(state: LogState, planned: Planned, growth: Growth) -> RangeTree:
     failed, and the log must stop.
     """
     if state.edge.root() != state.head.root:
-        raise IntegrityError(f"the edge in memory is not that of size {state.head.size}")
+        raise IntegrityError(
+            f"the edge in memory is not that of size {state.head.size}"
+        )
     start, size = state.edge.size, growth.edge.size
     try:
         return RangeTree(

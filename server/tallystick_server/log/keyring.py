@@ -23,7 +23,6 @@ from tallystick_merkle.keys import (
     parse_skey,
 )
 from tallystick_merkle.note import format_note
-
 from tallystick_server.errors import UsageError, WrongKeyError
 
 _MAX_FILE = 8192

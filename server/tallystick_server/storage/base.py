@@ -120,8 +120,7 @@ class LogStore(Protocol):
         ...
 
     def heads(self) -> Iterator[Head]:
-        """Read every signed head, sizes ascending. For checks, in a thread of its own.
-        """
+        """Read every signed head, sizes ascending; for checks, in its own thread."""
         ...
 
     def keys(self) -> Iterator[tuple[bytes, UsedKey]]:

@@ -1,0 +1,112 @@
+"""What an append is answered with: receipts and range proofs, checked first.
+
+New leaves are proven by the tree that was rebuilt before the head was signed; a
+repeat, and a witnessed answer, are read from the store.  Whatever leaves was checked
+against the root it names, starting from the entry bytes that came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tallystick_merkle.checkpoint import parse_checkpoint
+from tallystick_merkle.errors import KernelError
+from tallystick_merkle.note import parse_note
+from tallystick_merkle.rangeproof import RangeTree, range_shape
+from tallystick_server.errors import IntegrityError
+from tallystick_server.log.log import Log
+from tallystick_server.log.reader import Hashes, checked_receipt
+from tallystick_server.log.sequencer import Ack
+from tallystick_server.storage.base import Published
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProof:
+    """The proof of neighbouring entries at one head: its size, its note, the hashes."""
+
+    size: int
+    note: bytes
+    left: Hashes
+    right: Hashes
+
+
+def single(log: Log, ack: Ack, leaf: bytes) -> bytes:
+    """Give the promised receipt of a single entry whose leaf hash is `leaf`."""
+    head, index = ack.head, ack.placed.first
+    if ack.tree is not None:
+        path = ack.tree.inclusion_path(index)
+    else:
+        path = log.reader.inclusion(index=index, size=head.size)
+    return checked_receipt(
+        index=index,
+        size=head.size,
+        root=head.root,
+        note=head.note,
+        leaf=leaf,
+        path=path,
+    )
+
+
+def witnessed(log: Log, published: Published, index: int, leaf: bytes) -> bytes:
+    """Give the receipt of an entry at the published checkpoint."""
+    root = root_of(published.note)
+    path = log.reader.inclusion(index=index, size=published.size)
+    return checked_receipt(
+        index=index,
+        size=published.size,
+        root=root,
+        note=published.note,
+        leaf=leaf,
+        path=path,
+    )
+
+
+def batch(log: Log, ack: Ack, leaves: Sequence[bytes]) -> BatchProof:
+    """Give the promised range proof of a batch whose leaf hashes are `leaves`."""
+    head, placed = ack.head, ack.placed
+    shape = range_shape(
+        start=placed.first, stop=placed.first + placed.count, size=head.size
+    )
+    if ack.tree is not None:
+        left, right = ack.tree.range_proof(shape)
+    else:
+        left, right = log.reader.range_proof(
+            start=shape.start, stop=shape.stop, size=shape.size
+        )
+    proof = BatchProof(head.size, head.note, left, right)
+    _check_batch(proof, placed.first, leaves, head.root)
+    return proof
+
+
+def witnessed_batch(
+    log: Log, published: Published, first: int, leaves: Sequence[bytes]
+) -> BatchProof:
+    """Give the range proof of a batch at the published checkpoint."""
+    left, right = log.reader.range_proof(
+        start=first, stop=first + len(leaves), size=published.size
+    )
+    proof = BatchProof(published.size, published.note, left, right)
+    _check_batch(proof, first, leaves, root_of(published.note))
+    return proof
+
+
+def root_of(note: bytes) -> bytes:
+    """Read the root from a signed note of our own."""
+    try:
+        return parse_checkpoint(parse_note(note).text).root
+    except KernelError as error:
+        raise IntegrityError("a stored note of this log does not parse") from error
+
+
+def _check_batch(
+    proof: BatchProof, first: int, leaves: Sequence[bytes], root: bytes
+) -> None:
+    """Rebuild the root from the leaves, as the client will."""
+    shape = range_shape(start=first, stop=first + len(leaves), size=proof.size)
+    try:
+        RangeTree(shape, leaves=leaves, left=proof.left, right=proof.right, root=root)
+    except KernelError as error:
+        raise IntegrityError(
+            f"the proof of entries [{first}, {first + len(leaves)}) does not verify"
+        ) from error
