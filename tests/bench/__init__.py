@@ -1,0 +1,1 @@
+"""Benchmarks of a whole server process, loaded from a separate process."""
