@@ -56,6 +56,7 @@ def _append_requests(load: Load) -> Iterator[bytes]:
     path = f"/v1/logs/{load.log}/entries{':batch' if batched else ''}"
     run = os.urandom(6).hex()
     for number in range(load.requests):
+        key = f"{time.time_ns() // 1_000_000:012x}-{number:08x}-{run}"
         if batched:
             frame = ENTRY_BYTES.to_bytes(2, "big")
             body = b"".join(
@@ -66,7 +67,7 @@ def _append_requests(load: Load) -> Iterator[bytes]:
         head = (
             f"POST {path} HTTP/1.1\r\nHost: {load.host}\r\n"
             f"Authorization: Bearer {load.token}\r\n"
-            f"Idempotency-Key: {time.time_ns() // 1_000_000:012x}-{number:08x}-{run}\r\n"
+            f"Idempotency-Key: {key}\r\n"
             "Content-Type: application/octet-stream\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )

@@ -89,7 +89,7 @@ class Server:
         }
 
     def resident_mib(self) -> dict[str, float]:
-        """Memory of the server process: all that is resident, and without LMDB's map."""
+        """Memory of the server: all that is resident, and that without LMDB's map."""
         assert self.process is not None
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         kib = {
