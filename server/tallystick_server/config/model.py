@@ -170,12 +170,6 @@ class ServerSettings(Section):
         description="Free space below which no entry is taken (507). Danger: a disk"
         " that runs full in the middle of a commit stops the log.",
     )
-    fsync_check: bool = Field(
-        default=True,
-        description="Refuse file systems that are known not to keep what is written"
-        " (network and memory file systems). Danger: off, acks may be lost.",
-    )
-
     @model_validator(mode="after")
     def _check_tls(self) -> ServerSettings:
         if (self.tls_cert is None) != (self.tls_key is None):
@@ -221,7 +215,7 @@ class LogSettings(Section):
         " the server calls itself not ready.",
     )
     max_queue: int = Field(
-        default=20_000,
+        default=50_000,
         ge=1,
         le=1_000_000,
         description="Entries that may wait to be committed; more get 429. Each may be"
@@ -231,12 +225,6 @@ class LogSettings(Section):
         default=128 * 1024 * 1024,
         ge=16 * 1024 * 1024,
         description="Bytes of entries that may wait to be committed; more get 429.",
-    )
-    max_waiters: int = Field(
-        default=1_000,
-        ge=0,
-        le=100_000,
-        description="Requests that may wait for witnesses; more are answered at once.",
     )
     max_unwitnessed_s: float | None = Field(
         default=None,

@@ -1,0 +1,163 @@
+"""The file of a log's write tokens: JSON, mode 0600, replaced whole or not at all.
+
+    {"format": 1, "tokens": [{"id", "principal", "sha256", "created", "scopes",
+                              "expires", "revoked"}, …]}
+
+Times are RFC 3339 in UTC; `expires` and `revoked` may be null.  The new file is
+written beside the old one and fsynced, then renamed over it, then the folder is
+fsynced: whoever reads sees the one or the other.  Writers take turns by a lock on the
+folder.  A server reads the file again when it has changed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tallystick_server.errors import NotInitialisedError, UsageError
+from tallystick_server.log.keyring import sync_directory
+from tallystick_server.log.tokens import SCOPE_APPEND, Token
+
+FORMAT = 1
+"""Version of the file; one of another version is refused."""
+
+MAX_FILE = 16 * 1024 * 1024
+"""Longest file read, in bytes."""
+
+FILE_NAME = "tokens.json"
+"""What the file is called in a log's folder."""
+
+
+def read_tokens(path: Path) -> list[Token]:
+    """Read the tokens; none when there is no file. Raises UsageError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    if len(data) > MAX_FILE:
+        raise UsageError(f"{path} is longer than {MAX_FILE} bytes")
+    try:
+        return parse_tokens(data)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UsageError(f"{path} is not a token file of format {FORMAT}") from error
+
+
+def change_tokens(
+    path: Path, change: Callable[[list[Token]], Sequence[Token]]
+) -> list[Token]:
+    """Read, change and replace the file as one step; durable when this returns."""
+    with _turn(path.parent):
+        tokens = list(change(read_tokens(path)))
+        _replace(path, format_tokens(tokens))
+    return tokens
+
+
+def format_tokens(tokens: Sequence[Token]) -> bytes:
+    """Write the file's bytes."""
+    rows = [
+        {
+            "id": token.id,
+            "principal": token.principal,
+            "sha256": token.digest.hex(),
+            "created": format_time(token.created_ms),
+            "scopes": list(token.scopes),
+            "expires": _optional_time(token.expires_ms),
+            "revoked": _optional_time(token.revoked_ms),
+        }
+        for token in tokens
+    ]
+    return json.dumps({"format": FORMAT, "tokens": rows}, indent=1).encode() + b"\n"
+
+
+def parse_tokens(data: bytes) -> list[Token]:
+    """Read the file's bytes; raise ValueError, KeyError or TypeError otherwise."""
+    body = json.loads(data)
+    if body["format"] != FORMAT:
+        raise ValueError(f"format {body['format']!r}")
+    return [_parse_token(row) for row in body["tokens"]]
+
+
+def format_time(time_ms: int) -> str:
+    """Write POSIX milliseconds as RFC 3339 in UTC, with milliseconds."""
+    moment = datetime.fromtimestamp(time_ms // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}Z"
+
+
+def parse_time(text: str) -> int:
+    """Read an RFC 3339 time with a zone as POSIX milliseconds; raise ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time needs a zone, such as Z")
+    whole = moment.replace(microsecond=0)
+    return int(whole.timestamp()) * 1000 + moment.microsecond // 1000
+
+
+def _parse_token(row: dict[str, object]) -> Token:
+    """Read one row; every field is required."""
+    scopes = row["scopes"]
+    if scopes != [SCOPE_APPEND]:
+        raise ValueError(f"scopes {scopes!r}")
+    digest = bytes.fromhex(_text(row, "sha256"))
+    if len(digest) != 32:
+        raise ValueError("sha256 of a wrong length")
+    return Token(
+        _text(row, "id"),
+        _text(row, "principal"),
+        digest,
+        parse_time(_text(row, "created")),
+        (SCOPE_APPEND,),
+        None if row["expires"] is None else parse_time(_text(row, "expires")),
+        None if row["revoked"] is None else parse_time(_text(row, "revoked")),
+    )
+
+
+def _text(row: dict[str, object], name: str) -> str:
+    value = row[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is not a text")
+    return value
+
+
+def _optional_time(time_ms: int | None) -> str | None:
+    return None if time_ms is None else format_time(time_ms)
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, so that two writers do not lose a token."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise NotInitialisedError(
+            f"there is no log in {folder}; create one with: tallystick server init"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Replace a file: written and fsynced beside it, renamed, folder fsynced."""
+    beside = path.with_name(path.name + ".new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(beside, flags, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,146 @@
+"""Write tokens of one log: who may append.
+
+    tally_<log>_<id>_<secret>_<checksum>
+
+`id` is 16 hex digits and public; `secret` is 256 random bits in hex; `checksum` is the
+CRC-32 of all before it, for secret scanners and typing errors, and protects nothing.
+The fixed `tally_` lets scanners find a token that leaked into a repository.
+
+Only the SHA-256 of the secret is stored.  A slow password hash would gain nothing:
+there is nothing to guess in 256 random bits, and it would cost every request.  A token
+is looked up by its public id first, and the hashes are then compared in constant time.
+Absent, unknown, expired and revoked are one answer to the caller.
+
+The `principal` of a token owns its idempotency keys.  A new token of the same
+principal may repeat the requests of the old one, so a token can be rotated without an
+entry being committed twice.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from zlib import crc32
+
+SCOPE_APPEND = "append"
+"""The one scope there is: append entries to this log."""
+
+MAX_TOKEN = 256
+"""Longest token accepted, in characters."""
+
+MAX_PRINCIPAL = 64
+"""Longest principal: 1 to 64 characters of a-z, 0-9, dot, underscore, hyphen."""
+
+ID_BYTES = 8
+"""Random bytes of a token's id."""
+
+SECRET_BYTES = 32
+"""Random bytes of a token's secret."""
+
+_TOKEN = re.compile(
+    r"tally_([a-z0-9][a-z0-9-]{0,62})_([0-9a-f]{16})_([0-9a-f]{64})_([0-9a-f]{8})",
+    re.ASCII,
+)
+_PRINCIPAL = re.compile(r"[a-z0-9._-]{1,64}", re.ASCII)
+_ABSENT = sha256(b"no such token").digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as it is stored: everything but its secret. Times are POSIX ms."""
+
+    id: str
+    principal: str
+    digest: bytes = field(repr=False)
+    created_ms: int
+    scopes: tuple[str, ...] = (SCOPE_APPEND,)
+    expires_ms: int | None = None
+    revoked_ms: int | None = None
+
+    def is_valid_at(self, time_ms: int) -> bool:
+        """Whether the token may be used at a time."""
+        is_expired = self.expires_ms is not None and time_ms >= self.expires_ms
+        return self.revoked_ms is None and not is_expired
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token just made; `text` is the only copy of its secret."""
+
+    token: Token
+    text: str = field(repr=False)
+
+
+def make_token(
+    *,
+    log: str,
+    created_ms: int,
+    draw: Callable[[int], bytes],
+    principal: str = "",
+    expires_ms: int | None = None,
+) -> NewToken:
+    """Make a token for a log; `draw(n)` gives n random bytes.
+
+    `principal` defaults to the token's id.  Raises ValueError for an impossible one.
+    """
+    token_id = draw(ID_BYTES).hex()
+    secret = draw(SECRET_BYTES).hex()
+    name = principal or token_id
+    if _PRINCIPAL.fullmatch(name) is None:
+        raise ValueError(
+            f"principal {name[:80]!r}: use 1 to {MAX_PRINCIPAL} of a-z, 0-9 and ._-"
+        )
+    body = f"tally_{log}_{token_id}_{secret}"
+    token = Token(token_id, name, _digest(secret), created_ms, expires_ms=expires_ms)
+    return NewToken(token, f"{body}_{_checksum(body)}")
+
+
+def revoke(tokens: Sequence[Token], token_id: str, *, time_ms: int) -> list[Token]:
+    """Revoke one token; raise KeyError when there is none of this id.
+
+    A token that was revoked before keeps its first time.
+    """
+    if all(token.id != token_id for token in tokens):
+        raise KeyError(token_id)
+    return [
+        replace(token, revoked_ms=time_ms)
+        if token.id == token_id and token.revoked_ms is None
+        else token
+        for token in tokens
+    ]
+
+
+class TokenBook:
+    """The tokens of one log in memory, and who a presented text belongs to."""
+
+    def __init__(self, log: str, tokens: Sequence[Token]) -> None:
+        """Hold the tokens of `log`."""
+        self._log = log
+        self._tokens = {token.id: token for token in tokens}
+
+    def find(self, text: str) -> Token | None:
+        """Find whose token this is, valid or not; None for no token of this log.
+
+        Whether it may be used now is `Token.is_valid_at`'s to say.
+        """
+        found = _TOKEN.fullmatch(text) if len(text) <= MAX_TOKEN else None
+        if found is None or found[1] != self._log:
+            return None
+        if found[4] != _checksum(text.rpartition("_")[0]):
+            return None
+        token = self._tokens.get(found[2])
+        stored = token.digest if token else _ABSENT
+        is_equal = hmac.compare_digest(stored, _digest(found[3]))
+        return token if is_equal else None
+
+
+def _digest(secret: str) -> bytes:
+    """Hash a secret as it is stored."""
+    return sha256(secret.encode()).digest()
+
+
+def _checksum(body: str) -> str:
+    return f"{crc32(body.encode()):08x}"
