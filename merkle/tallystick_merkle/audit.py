@@ -57,12 +57,21 @@ def edge_tiles(edge: Edge) -> tuple[tuple[Tile, bytes], ...]:
 
 
 def check_tile(tile: Tile, expected: bytes, served: bytes) -> None:
-    """Raise TreeMismatchError unless a served tile is the one we hashed."""
-    if served != expected:
-        raise TreeMismatchError(
-            f"{format_tile_path(tile)} is not made of the leaves below it",
-            index=tile.first << (HEIGHT * tile.level),
-        )
+    """Raise TreeMismatchError unless a served tile is the one we hashed.
+
+    It names the first leaf below the first hash that differs.
+    """
+    if served == expected:
+        return
+    starts = range(0, len(expected), HASH_SIZE)
+    differs = [
+        served[at : at + HASH_SIZE] != expected[at : at + HASH_SIZE] for at in starts
+    ]
+    place = tile.first + (differs.index(True) if any(differs) else 0)
+    raise TreeMismatchError(
+        f"{format_tile_path(tile)} is not made of the leaves below it",
+        index=place << (HEIGHT * tile.level),
+    )
 
 
 def check_root(edge: Edge, checkpoint: Checkpoint) -> None:

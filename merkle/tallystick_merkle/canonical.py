@@ -29,7 +29,10 @@ _SIMPLE = (0xF4, 0xF5, 0xF6)  # false, true, null
 def encode(value: Any) -> bytes:  # noqa: ANN401 -- any value of the allowed types
     """Encode a value; raise MalformedError for one that is not allowed."""
     _check_value(value, 0)
-    data = cbor2.dumps(value, canonical=True)
+    try:
+        data = cbor2.dumps(value, canonical=True)
+    except UnicodeEncodeError as error:  # a lone surrogate
+        raise MalformedError("CBOR", "a text that is not valid Unicode") from error
     if len(data) > MAX_BYTES:
         raise MalformedError("CBOR", f"longer than {MAX_BYTES} bytes")
     return data

@@ -24,6 +24,7 @@ from tallystick_merkle.checkpoint import (
 from tallystick_merkle.errors import (
     InvalidSignatureError,
     KeyMismatchError,
+    MalformedError,
     OriginError,
     UnverifiedNoteError,
 )
@@ -73,18 +74,27 @@ def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> Note:
     """Sign a checkpoint as its log, with the log's Ed25519 key.
 
     Raises OriginError unless the key's name is the origin, and KeyMismatchError for
-    a checkpoint with extension lines or a key of another type.
+    a checkpoint with extension lines or a key of another type.  MalformedError says
+    that no reader would take the checkpoint; it is not signed then.
     """
     if key.name != checkpoint.origin:
         raise OriginError(expected=checkpoint.origin, found=key.name)
     if checkpoint.extension:
         raise KeyMismatchError("a log of ours signs no extension lines")
     text = format_checkpoint(checkpoint)
+    parse_checkpoint(text)
     return Note(text, (sign_note(text, key),))
 
 
 def cosign(checkpoint: Checkpoint, key: SigningKey, *, time_s: int) -> Signature:
-    """Cosign a checkpoint at `time_s` with a key of type 0x04 or 0x06."""
+    """Cosign a checkpoint at `time_s` with a key of type 0x04 or 0x06.
+
+    Raises KeyMismatchError for a key that cannot cosign this checkpoint, and
+    MalformedError for a time or a checkpoint that no verifier would take.
+    """
+    if not 0 < time_s <= MAX_TIME_S:
+        raise MalformedError("cosignature", f"time {time_s} is no POSIX time")
+    parse_checkpoint(format_checkpoint(checkpoint))
     signed = key.sign(_signed_bytes(checkpoint, key.verifier, time_s))
     blob = time_s.to_bytes(_TIME_SIZE, "big") + signed
     return Signature(key.name, key.verifier.key_id, blob)
@@ -123,7 +133,11 @@ def open_log_checkpoint(
 
 
 def verify_line(checkpoint: Checkpoint, key: VerifierKey, line: Signature) -> Verified:
-    """Verify one line of `key` over a checkpoint, whatever the key's type."""
+    """Verify one line of `key` over a checkpoint, whatever the key's type.
+
+    Raises InvalidSignatureError for everything that this key cannot have signed,
+    such as a type 0x06 line over extension lines or at time 0.
+    """
     if not line.is_by(key):
         raise InvalidSignatureError(f"the line is not one of {key.name}")
     if key.type is KeyType.ED25519:
@@ -132,7 +146,13 @@ def verify_line(checkpoint: Checkpoint, key: VerifierKey, line: Signature) -> Ve
     time_s = int.from_bytes(line.blob[:_TIME_SIZE], "big")
     if time_s > MAX_TIME_S:
         raise InvalidSignatureError(f"cosignature of {key.name} has an absurd time")
-    key.verify(_signed_bytes(checkpoint, key, time_s), line.blob[_TIME_SIZE:])
+    try:
+        message = _signed_bytes(checkpoint, key, time_s)
+    except KeyMismatchError as error:
+        raise InvalidSignatureError(
+            f"cosignature of {key.name} covers nothing: {error}"
+        ) from error
+    key.verify(message, line.blob[_TIME_SIZE:])
     return Verified(key, time_s)
 
 

@@ -33,6 +33,9 @@ KINDS = ("raw",)
 LEAF_TYPE = 3
 """The type number of a configuration leaf."""
 
+MAX_TIME_MS = 2**53 - 1
+"""Latest creation time, in POSIX milliseconds: every reader's number holds it."""
+
 _VERSION = b"\x01"
 _FIELDS = {
     "format",
@@ -66,7 +69,21 @@ def key_commitment(key: VerifierKey) -> bytes:
 
 
 def format_genesis(genesis: Genesis) -> bytes:
-    """Write the genesis entry."""
+    """Write the genesis entry; raise MalformedError for one we would not read."""
+    entry = _encode(genesis)
+    parse_genesis(entry)
+    return entry
+
+
+def parse_genesis(entry: bytes) -> Genesis:
+    """Read entry 0 of a log; raise MalformedError for anything else."""
+    genesis = _decode(entry)
+    if _encode(genesis) != entry:
+        raise MalformedError("genesis entry", "not the canonical spelling")
+    return genesis
+
+
+def _encode(genesis: Genesis) -> bytes:
     body = {
         "format": FORMAT,
         "status": STATUS,
@@ -79,16 +96,17 @@ def format_genesis(genesis: Genesis) -> bytes:
     return _VERSION + canonical.encode([LEAF_TYPE, genesis.time_ms, body])
 
 
-def parse_genesis(entry: bytes) -> Genesis:
-    """Read entry 0 of a log; raise MalformedError for anything else."""
+def _decode(entry: bytes) -> Genesis:
     if not entry.startswith(_VERSION):
         raise MalformedError("genesis entry", "expected version byte 0x01")
     value = canonical.decode(entry[1:])
     if not (isinstance(value, list) and len(value) == 3 and value[0] == LEAF_TYPE):
         raise MalformedError("genesis entry", "expected a leaf of type 3")
     _, time_ms, body = value
-    if type(time_ms) is not int or time_ms < 0 or not isinstance(body, dict):
-        raise MalformedError("genesis entry", "expected a time and a map")
+    if type(time_ms) is not int or not 0 <= time_ms <= MAX_TIME_MS:
+        raise MalformedError("genesis entry", "expected a time in milliseconds")
+    if not isinstance(body, dict):
+        raise MalformedError("genesis entry", "expected a map")
     if set(body) != _FIELDS:
         raise MalformedError("genesis entry", f"expected the fields {sorted(_FIELDS)}")
     return _read_body(time_ms, body)
@@ -98,11 +116,9 @@ def _read_body(time_ms: int, body: dict[str, object]) -> Genesis:
     """Check each field of the map."""
     kind, origin, settings = body["kind"], body["origin"], body["settings"]
     if (body["format"], body["status"]) != (FORMAT, STATUS):
-        raise MalformedError(
-            "genesis entry", f"format {body['format']!r} {body['status']!r} is not ours"
-        )
+        raise MalformedError("genesis entry", f"expected format {FORMAT}, {STATUS!r}")
     if not isinstance(kind, str) or kind not in KINDS:
-        raise MalformedError("genesis entry", f"kind {kind!r}, expected {KINDS}")
+        raise MalformedError("genesis entry", f"expected a kind of {KINDS}")
     if not isinstance(origin, str):
         raise MalformedError("genesis entry", "the origin is not a text")
     check_origin(origin)

@@ -41,6 +41,21 @@ MAX_VKEY = 4096
 
 _SKEY_PREFIX = b"PRIVATE+KEY+"
 
+# The points of order 1, 2, 4 and 8 and their other spellings, sign bit cleared. Such a
+# "key" is nobody's: one signature fits many messages (RFC 8032 §5.1.7 lets them pass).
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(start) + bytes([fill]) * (31 - len(start) // 2) + bytes([last])
+    for start, fill, last in (
+        ("00", 0x00, 0x00),
+        ("01", 0x00, 0x00),
+        ("ec", 0xFF, 0x7F),
+        ("ed", 0xFF, 0x7F),
+        ("ee", 0xFF, 0x7F),
+        ("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc", 0, 0x05),
+        ("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03", 0, 0x7A),
+    )
+)
+
 
 class KeyType(IntEnum):
     """The signature types we know (c2sp.org/signed-note)."""
@@ -78,6 +93,8 @@ class VerifierKey:
         check_name(self.name, what="vkey")
         if len(self.public) != PUBLIC_SIZES[self.type]:
             raise MalformedError("vkey", f"public key of {len(self.public)} bytes")
+        if len(self.public) == 32 and _clear_sign(self.public) in _SMALL_ORDER:
+            raise MalformedError("vkey", "a point of small order is nobody's key")
         text = self.name.encode() + b"\n" + bytes([self.type]) + self.public
         object.__setattr__(self, "key_id", sha256(text).digest()[:4])
 
@@ -190,6 +207,11 @@ def _split(raw: bytes, *, what: str) -> tuple[str, str, KeyType, bytes]:
     if not data or data[0] not in known:
         raise MalformedError(what, "unknown key type, expected 0x01, 0x04 or 0x06")
     return name.decode(), key_id.decode("ascii", "replace"), KeyType(data[0]), data[1:]
+
+
+def _clear_sign(point: bytes) -> bytes:
+    """Clear the sign bit of an encoded Ed25519 point."""
+    return point[:31] + bytes([point[31] & 0x7F])
 
 
 def _encode(text: str, *, what: str) -> bytes:

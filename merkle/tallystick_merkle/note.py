@@ -85,23 +85,13 @@ def parse_note(data: bytes) -> Note:
     text, blank, block = data.rpartition(b"\n\n")
     if not blank or not block:
         raise MalformedError("note", "expected a blank line and then signatures")
-    signatures = parse_signature_lines(block)
-    if not signatures:
-        raise MalformedError("note", "no signature line")
-    return Note(text + b"\n", signatures)
+    return Note(text + b"\n", _parse_lines(block))
 
 
 def parse_signature_lines(block: bytes) -> tuple[Signature, ...]:
     """Read a block of signature lines, each ending in LF; at most 100."""
     check_text(block, what="signature lines", longest=MAX_NOTE)
-    if not block:
-        return ()
-    if not block.endswith(b"\n"):
-        raise MalformedError("signature lines", "the last line does not end in LF")
-    lines = block[:-1].split(b"\n")
-    if len(lines) > MAX_SIGNATURES:
-        raise MalformedError("signature lines", f"more than {MAX_SIGNATURES}")
-    return tuple(_parse_line(line, place) for place, line in enumerate(lines))
+    return _parse_lines(block) if block else ()
 
 
 def open_note(note: Note, keys: Iterable[VerifierKey]) -> tuple[VerifierKey, ...]:
@@ -144,6 +134,7 @@ def sign_note(text: bytes, key: SigningKey) -> Signature:
     """Sign a note text (ends in LF) with a plain Ed25519 key."""
     if key.type is not KeyType.ED25519:
         raise KeyMismatchError(f"key {key.name} signs checkpoints, not notes")
+    check_text(text, what="note", longest=MAX_NOTE)
     if not text.endswith(b"\n"):
         raise MalformedError("note", "the text does not end in LF")
     return Signature(key.name, key.verifier.key_id, key.sign(text))
@@ -159,6 +150,16 @@ def check_text(data: bytes, *, what: str, longest: int) -> None:
         data.decode()
     except UnicodeDecodeError as error:
         raise MalformedError(what, "not valid UTF-8") from error
+
+
+def _parse_lines(block: bytes) -> tuple[Signature, ...]:
+    """Read one or more signature lines from checked text."""
+    if not block.endswith(b"\n"):
+        raise MalformedError("signature lines", "the last line does not end in LF")
+    lines = block[:-1].split(b"\n", MAX_SIGNATURES)
+    if len(lines) > MAX_SIGNATURES:
+        raise MalformedError("signature lines", f"more than {MAX_SIGNATURES}")
+    return tuple(_parse_line(line, place) for place, line in enumerate(lines))
 
 
 def _parse_line(line: bytes, place: int) -> Signature:

@@ -94,18 +94,15 @@ class Policy:
 class Judged:
     """A checkpoint that a listed log signed, and what the policy says of it.
 
-    `cosigners` are the listed witnesses whose line verified; `is_met` says whether
-    they meet the quorum (always true where the quorum is none).
+    `cosigners` are the listed witnesses whose line verified.  `is_met` says whether
+    they meet the quorum; it is always true where the quorum is none.  `is_witnessed`
+    says that a quorum was asked for and is met: only that is evidence (D1).
     """
 
     opened: OpenedCheckpoint
     cosigners: tuple[Verified, ...]
     is_met: bool
-
-    @property
-    def is_witnessed(self) -> bool:
-        """Whether the quorum is met by at least one witness: evidence (D1)."""
-        return self.is_met and bool(self.cosigners)
+    is_witnessed: bool
 
     def require_met(self) -> None:
         """Raise PolicyNotMetError unless the quorum is met."""
@@ -123,6 +120,9 @@ def judge(data: bytes, policy: Policy, *, origin: str | None = None) -> Judged:
     Raises MalformedError, InvalidSignatureError when a listed key's line fails,
     UnverifiedNoteError when no listed log of that origin signed it, and OriginError
     when `origin` is given and is not the checkpoint's.
+
+    A line is the log's word or a witness's, never both: where a policy lists one key
+    in both roles, its line counts as the log's alone.
     """
     witnesses = {entry.key for entry in policy.witnesses}
     logs = {log.key for log in policy.logs}
@@ -130,11 +130,16 @@ def judge(data: bytes, policy: Policy, *, origin: str | None = None) -> Judged:
     found = opened.checkpoint.origin
     if origin is not None and found != origin:
         raise OriginError(expected=origin, found=found)
-    if not any(line.key in policy.log_keys(found) for line in opened.verified):
+    own = policy.log_keys(found)
+    if not any(line.key in own for line in opened.verified):
         raise UnverifiedNoteError(f"no listed log signed the checkpoint of {found!r}")
-    cosigners = tuple(line for line in opened.verified if line.key in witnesses)
+    cosigners = tuple(
+        line
+        for line in opened.verified
+        if line.key in witnesses and line.key not in own
+    )
     is_met = policy.is_met_by(line.key for line in cosigners)
-    return Judged(opened, cosigners, is_met)
+    return Judged(opened, cosigners, is_met, is_met and policy.asks_for_witnesses)
 
 
 def parse_policy(data: bytes) -> Policy:
@@ -164,6 +169,9 @@ class _Reader:
         self.quorum: str | None = None
         self.names: set[str] = set()
         self.grouped: set[str] = set()
+        self.log_publics: set[bytes] = set()
+        self.witness_publics: set[bytes] = set()
+        self.key_ids: dict[tuple[str, bytes], VerifierKey] = {}
 
     def read(self, raw: list[bytes], where: str) -> None:
         """Read one line, already split into fields."""
@@ -186,15 +194,19 @@ class _Reader:
 
     def read_log(self, fields: list[str], where: str) -> None:
         key = _parse_key(fields[0], where, (KeyType.ED25519, KeyType.MLDSA44))
-        if any(log.key.public == key.public for log in self.logs):
+        if key.public in self.log_publics:
             raise MalformedError("policy", "a log key stands twice", where=where)
-        self.logs.append(PolicyLog(key, fields[1] if len(fields) > 1 else None))
+        self.log_publics.add(key.public)
+        self.check_key_id(key, where)
+        self.logs.append(PolicyLog(key, _parse_url(fields[1:], where)))
 
     def read_witness(self, fields: list[str], where: str) -> None:
         key = _parse_key(fields[1], where, (KeyType.COSIGNATURE, KeyType.MLDSA44))
-        if any(entry.key.public == key.public for entry in self.witnesses):
+        if key.public in self.witness_publics:
             raise MalformedError("policy", "a witness key stands twice", where=where)
-        url = fields[2] if len(fields) > 2 else None
+        self.witness_publics.add(key.public)
+        self.check_key_id(key, where)
+        url = _parse_url(fields[2:], where)
         self.witnesses.append(PolicyWitness(self.new_name(fields[0], where), key, url))
 
     def read_group(self, fields: list[str], where: str) -> None:
@@ -218,6 +230,12 @@ class _Reader:
         if name != NO_QUORUM and name not in self.names:
             raise MalformedError("policy", f"unknown name {name!r}", where=where)
         self.quorum = name
+
+    def check_key_id(self, key: VerifierKey, where: str) -> None:
+        if self.key_ids.setdefault((key.name, key.key_id), key) != key:
+            raise MalformedError(
+                "policy", f"two keys share the name and id of {key.name}", where=where
+            )
 
     def new_name(self, name: str, where: str) -> str:
         if name == NO_QUORUM or name in self.names:
@@ -264,6 +282,15 @@ def _parse_key(text: str, where: str, allowed: tuple[KeyType, ...]) -> VerifierK
             "policy", f"key type {key.type:#04x}, expected {expected}", where=where
         )
     return key
+
+
+def _parse_url(fields: list[str], where: str) -> str | None:
+    """Read the optional last field; a trailing comment is not taken for a URL."""
+    if fields and "://" not in fields[0]:
+        raise MalformedError(
+            "policy", f"expected a URL, found {fields[0][:64]!r}", where=where
+        )
+    return fields[0] if fields else None
 
 
 def _parse_threshold(rule: str, members: int, where: str) -> int:

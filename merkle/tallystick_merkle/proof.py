@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tallystick_merkle.errors import ProofError
-from tallystick_merkle.hashing import HASH_SIZE, fold_right, node_hash
+from tallystick_merkle.hashing import HASH_SIZE, MAX_SIZE, fold_right, node_hash
 from tallystick_merkle.shape import (
     Node,
     Span,
@@ -65,7 +65,12 @@ def plan_consistency(*, old: int, new: int) -> Plan:
 
 
 def plan_root(size: int) -> Plan:
-    """Plan the root of the tree of `size` leaves (its single assembled hash)."""
+    """Plan the root of the tree of `size` leaves (its single assembled hash).
+
+    Requires 0 <= size <= 2^62; the root of size 0 needs no node.
+    """
+    if not 0 <= size <= MAX_SIZE:
+        raise ProofError(f"no tree has {size} leaves")
     return plan_spans([Span(0, size)])
 
 

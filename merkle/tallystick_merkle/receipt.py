@@ -21,7 +21,11 @@ from base64 import b64encode
 from dataclasses import dataclass
 from enum import Enum
 
-from tallystick_merkle.errors import MalformedError, ProofError
+from tallystick_merkle.errors import (
+    MalformedError,
+    PolicyNotMetError,
+    ProofError,
+)
 from tallystick_merkle.hashing import EMPTY_ROOT
 from tallystick_merkle.note import MAX_NOTE
 from tallystick_merkle.policy import Judged, Policy, judge
@@ -78,7 +82,9 @@ class Verdict:
         """Raise PolicyNotMetError unless the receipt is witnessed."""
         if self.status is not Status.WITNESSED:
             self.judged.require_met()
-            raise ProofError("the receipt is only promised: its policy asks nobody")
+            raise PolicyNotMetError(
+                "the receipt is only promised: the policy asks no witness"
+            )
 
 
 def format_receipt(receipt: Receipt) -> bytes:

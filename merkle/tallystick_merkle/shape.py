@@ -2,8 +2,8 @@
 
 A tree of `size` leaves stands over leaves [0, size).  A *node* (level, position) is
 the root of the perfect subtree over leaves [position·2^level, (position+1)·2^level).
-A *span* is any leaf range [start, stop) that RFC 6962 gives a hash of its own: it is perfect,
-or it is ragged on the right and made of several nodes.
+A *span* is any leaf range [start, stop) that RFC 6962 gives a hash of its own: it is
+perfect, or it is ragged on the right and made of several nodes.
 
 So every proof is made in two passes: here the spans and their nodes; then one fetch
 of those nodes; then the hashes (see `proof`).  Nothing here can fail on valid

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from tallystick_merkle.errors import MalformedError
-from tallystick_merkle.hashing import HASH_SIZE
+from tallystick_merkle.hashing import HASH_SIZE, MAX_SIZE
 
 TILE_WIDTH = 256
 """Hashes in a full tile, entries in a full bundle."""
@@ -33,7 +33,7 @@ ENTRIES = -1
 """The level that stands for entry bundles in a Tile."""
 
 _PATH = re.compile(
-    r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?",
+    r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?",
     re.ASCII,
 )
 
@@ -80,7 +80,9 @@ def parse_tile_path(path: str) -> Tile:
         int(groups.replace("x", "").replace("/", "")),
         int(partial) if partial else TILE_WIDTH,
     )
-    if tile.level > MAX_LEVEL or format_tile_path(tile) != path:
+    if tile.level > MAX_LEVEL or tile.width > TILE_WIDTH or tile.first >= MAX_SIZE:
+        raise MalformedError("tile path", f"no tree has this tile: {path!r}")
+    if format_tile_path(tile) != path:
         raise MalformedError("tile path", f"not the canonical spelling: {path!r}")
     return tile
 

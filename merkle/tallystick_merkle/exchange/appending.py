@@ -11,16 +11,25 @@ one range proof; the receipt of each entry is derived from them here.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tallystick_merkle.errors import ExchangeError, MalformedError
-from tallystick_merkle.exchange.base import Exchange, Request, Retry, persist, require
+from tallystick_merkle.errors import ExchangeError, MalformedError, RefusedError
+from tallystick_merkle.exchange.base import (
+    Exchange,
+    Request,
+    Retry,
+    clean_text,
+    persist,
+    require,
+)
 from tallystick_merkle.hashing import leaf_hash, leaf_hashes
 from tallystick_merkle.note import MAX_NOTE
 from tallystick_merkle.policy import Policy, judge
 from tallystick_merkle.rangeproof import RangeTree, range_shape
 from tallystick_merkle.receipt import (
+    MAX_PATH,
     MAX_RECEIPT,
     Receipt,
     Status,
@@ -39,7 +48,11 @@ MAX_BATCH_BYTES = 8 * 1024 * 1024
 MAX_KEY = 128
 """Longest Idempotency-Key: 1 to 128 printable ASCII characters without spaces."""
 
+WAITS = ("durable", "witnessed")
+"""What an append may wait for."""
+
 _ITEM_BYTES = 512
+_VISIBLE = re.compile(r"[!-~]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +120,16 @@ class AppendedBatch:
         return tuple(self._places)
 
     def index(self, position: int) -> int:
-        """Log index of the entry at a position that was taken."""
+        """Log index of the entry at a position; RefusedError if it was not taken."""
+        if position in self.refusals:
+            refusal = self.refusals[position]
+            raise RefusedError(refusal.status, refusal.detail, code=refusal.code)
         return self._places[position]
 
     def receipt(self, position: int) -> Receipt:
-        """Receipt of the entry at a position that was taken."""
-        index = self._places[position]
-        if self._tree is None:
-            raise MalformedError("batch answer", "no entry was taken")
+        """Receipt of the entry at a position; RefusedError if it was not taken."""
+        index = self.index(position)
+        assert self._tree is not None  # some entry was taken, so there is a proof
         return Receipt(index, self._tree.inclusion_path(index), self.checkpoint)
 
 
@@ -140,7 +155,7 @@ def append_entry(
     response = require((yield from persist(request, retry or Retry())), 200, 201)
     body = _read_json(response.body)
     leaf = leaf_hash(entry)
-    receipt = parse_receipt(_text(body, "receipt").encode())
+    receipt = parse_receipt(_octets(body, "receipt"))
     verdict = check_receipt(receipt, leaf=leaf, policy=policy, origin=log.origin)
     if receipt.index != _number(body, "index"):
         raise MalformedError("append answer", "index and receipt disagree")
@@ -196,7 +211,15 @@ def _post(
     timeout_s: float,
     limit: int,
 ) -> Request:
-    """Build an append request."""
+    """Build an append request; raise MalformedError for a key, token or wait amiss."""
+    if len(key) > MAX_KEY or not _VISIBLE.fullmatch(key):
+        raise MalformedError(
+            "idempotency key", f"expected 1 to {MAX_KEY} visible ASCII characters"
+        )
+    if log.token and not _VISIBLE.fullmatch(log.token):
+        raise MalformedError("token", "expected visible ASCII characters only")
+    if wait not in WAITS:
+        raise MalformedError("wait", f"expected one of {WAITS}, found {wait!r}")
     headers = {"Content-Type": "application/octet-stream", "Idempotency-Key": key}
     if log.token:
         headers["Authorization"] = f"Bearer {log.token}"
@@ -214,7 +237,7 @@ def _open_batch(
     """Check the answer to a batch whole."""
     leaves = leaf_hashes(list(entries))
     places, refusals = _read_results(body, leaves)
-    checkpoint = _text(body, "checkpoint").encode()
+    checkpoint = _octets(body, "checkpoint")
     judged = judge(checkpoint, policy, origin=log.origin)
     head = judged.opened.checkpoint
     taken = list(places.values())
@@ -259,7 +282,9 @@ def _read_results(
             places[position] = _number(item, "index")
         else:
             refusals[position] = Refusal(
-                _number(item, "status"), _text(item, "type"), _text(item, "detail")
+                _number(item, "status"),
+                clean_text(_text(item, "type")),
+                clean_text(_text(item, "detail")),
             )
     return places, refusals
 
@@ -291,6 +316,14 @@ def _text(body: Mapping[str, object], name: str) -> str:
     return value
 
 
+def _octets(body: Mapping[str, object], name: str) -> bytes:
+    """Encode a text of the answer; JSON can spell texts that have no UTF-8."""
+    try:
+        return _text(body, name).encode()
+    except UnicodeEncodeError as error:
+        raise MalformedError("append answer", f"{name!r} is no Unicode") from error
+
+
 def _number(body: Mapping[str, object], name: str) -> int:
     value = body.get(name)
     if type(value) is not int or value < 0:
@@ -300,11 +333,11 @@ def _number(body: Mapping[str, object], name: str) -> int:
 
 def _hashes(body: Mapping[str, object], name: str) -> list[bytes]:
     value = body.get(name)
-    if not isinstance(value, list) or len(value) > 64:
+    if not isinstance(value, list) or len(value) > MAX_PATH:
+        raise MalformedError("batch answer", f"no list of hashes {name!r}")
+    if not all(isinstance(item, str) for item in value):
         raise MalformedError("batch answer", f"no list of hashes {name!r}")
     return [
-        parse_hash(
-            str(item).encode("ascii", "replace"), what="batch answer", where=name
-        )
+        parse_hash(item.encode("ascii", "replace"), what="batch answer", where=name)
         for item in value
     ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tallystick_merkle.audit import check_root, check_tile, edge_tiles, take_entries
+from tallystick_merkle.errors import TreeMismatchError
 from tallystick_merkle.exchange.base import Exchange
 from tallystick_merkle.exchange.reading import TileReader, check_extends
 from tallystick_merkle.frontier import Edge
@@ -40,6 +41,11 @@ def audit_to(
     TreeMismatchError, naming the leaf where it can, when bytes and roots disagree.
     """
     checkpoint = head.opened.checkpoint
+    if checkpoint.size < edge.size:
+        raise TreeMismatchError(
+            f"the head of size {checkpoint.size} is behind the {edge.size} leaves "
+            "that were audited"
+        )
     if last is not None and last.opened.checkpoint.size:
         yield from check_extends(reader, old=last, new=head)
     while edge.size < checkpoint.size:

@@ -82,6 +82,10 @@ NO_RETRY = Retry(attempts=1)
 RETRYABLE = frozenset({429, 502, 503, 504})
 """Statuses that say: later, the same request may pass."""
 
+MAX_WISH_S = 60.0
+"""Longest Retry-After that is honoured in full, in seconds."""
+
+_NOT_ASKED = Failure("a retry of no attempts")
 _SECONDS = re.compile(r"[0-9]{1,6}", re.ASCII)
 _MAX_DETAIL = 500
 
@@ -92,14 +96,6 @@ def ask(request: Request) -> Exchange[Response]:
     return _answered(request, reply)
 
 
-def ask_all(requests: tuple[Request, ...]) -> Exchange[tuple[Response, ...]]:
-    """Make several requests; raise UnreachableError when any has no answer."""
-    if not requests:
-        return ()
-    replies = yield requests
-    return tuple(map(_answered, requests, replies))
-
-
 def persist(request: Request, retry: Retry) -> Exchange[Response]:
     """Make a request that may safely be repeated until it is answered for good.
 
@@ -107,18 +103,34 @@ def persist(request: Request, retry: Retry) -> Exchange[Response]:
     least what Retry-After asks for.  Returns the last answer, whatever its status;
     raises UnreachableError when the last attempt had none.
     """
+    (response,) = yield from persist_all((request,), retry)
+    return response
+
+
+def persist_all(
+    requests: tuple[Request, ...], retry: Retry
+) -> Exchange[tuple[Response, ...]]:
+    """Do what `persist` does for several requests at once, in one step a round.
+
+    Only those not yet answered for good are made again, after one pause for all.
+    """
+    replies: dict[int, Reply] = {}
+    waiting = list(range(len(requests)))
     spread_s = retry.spread_s
-    for attempt in range(1, retry.attempts + 1):
-        (reply,) = yield (request,)
-        is_last = attempt == retry.attempts
-        if isinstance(reply, Response) and reply.status not in RETRYABLE:
-            return reply
-        if is_last:
-            return _answered(request, reply)
-        wished_s = retry_after_s(reply) if isinstance(reply, Response) else None
-        yield Pause(min(wished_s or 0.0, 60.0), spread_s)
-        spread_s = min(spread_s * 2, retry.most_s)
-    raise UnreachableError("a retry of no attempts")
+    for attempt in range(retry.attempts):
+        if not waiting:
+            break
+        if attempt:
+            wished_s = max(_wished_s(replies[place]) for place in waiting)
+            yield Pause(min(wished_s, MAX_WISH_S), spread_s)
+            spread_s = min(spread_s * 2, retry.most_s)
+        answers = yield tuple(requests[place] for place in waiting)
+        replies.update(zip(waiting, answers, strict=True))
+        waiting = [place for place in waiting if _may_pass_later(replies[place])]
+    return tuple(
+        _answered(request, replies.get(place, _NOT_ASKED))
+        for place, request in enumerate(requests)
+    )
 
 
 def retry_after_s(response: Response) -> float | None:
@@ -144,6 +156,20 @@ def require(response: Response, *statuses: int) -> Response:
     )
 
 
+def clean_text(text: str) -> str:
+    """Keep the printable characters of a peer's text, at most 500 of them."""
+    return "".join(mark for mark in text[:_MAX_DETAIL] if mark.isprintable())
+
+
+def _may_pass_later(reply: Reply) -> bool:
+    return isinstance(reply, Failure) or reply.status in RETRYABLE
+
+
+def _wished_s(reply: Reply) -> float:
+    """Seconds a reply asks to wait; 0 where it asks for nothing."""
+    return 0.0 if isinstance(reply, Failure) else retry_after_s(reply) or 0.0
+
+
 def _answered(request: Request, reply: Reply) -> Response:
     """Turn a Failure into UnreachableError."""
     if isinstance(reply, Failure):
@@ -160,13 +186,10 @@ def _read_problem(response: Response) -> tuple[str, str]:
         except (ValueError, RecursionError):
             problem = None
         if isinstance(problem, dict):
-            code = problem.get("type", "")
-            detail = problem.get("detail") or problem.get("title") or "no detail"
-            return _clean(str(code)), _clean(str(detail))
+            code, detail, title = (
+                value if isinstance(value := problem.get(name), str) else ""
+                for name in ("type", "detail", "title")
+            )
+            return clean_text(code), clean_text(detail or title) or "no detail"
     text = response.body[:_MAX_DETAIL].decode("utf-8", "replace")
-    return "", _clean(text.partition("\n")[0]) or "no detail"
-
-
-def _clean(text: str) -> str:
-    """Keep the printable characters of a text, capped."""
-    return "".join(mark for mark in text[:_MAX_DETAIL] if mark.isprintable())
+    return "", clean_text(text.partition("\n")[0]) or "no detail"

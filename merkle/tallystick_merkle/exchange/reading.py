@@ -8,15 +8,22 @@ published.  A partial tile that is gone is cut from its full one (c2sp.org/tlog-
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 
-from tallystick_merkle.errors import InconsistentError, ProofError, TreeMismatchError
+from tallystick_merkle.errors import (
+    InconsistentError,
+    MalformedError,
+    OriginError,
+    ProofError,
+    TreeMismatchError,
+)
 from tallystick_merkle.exchange.base import (
     Exchange,
     Request,
     Response,
     Retry,
-    ask_all,
     persist,
+    persist_all,
     require,
 )
 from tallystick_merkle.hashing import HASH_SIZE
@@ -51,7 +58,7 @@ class TileReader:
     """
 
     def __init__(self, prefix: str, *, retry: Retry | None = None) -> None:
-        """Start with no tile read; `retry` is for single requests (checkpoints)."""
+        """Start with no tile read; `retry` holds for every step of reading."""
         self._prefix = prefix.rstrip("/")
         self._retry = retry or Retry(attempts=3)
         self._tiles: dict[tuple[int, int], bytes] = {}
@@ -67,20 +74,22 @@ class TileReader:
     def raw(self, tiles: Sequence[Tile]) -> Exchange[list[bytes]]:
         """Fetch tiles and bundles, in order, each cut to exactly its width.
 
-        Raises TreeMismatchError when one is missing or too short.
+        Raises TreeMismatchError when one is missing, too short or not whole.
         """
         found: list[bytes] = []
         for at in range(0, len(tiles), _WINDOW):
             window = tiles[at : at + _WINDOW]
-            replies = yield from ask_all(tuple(map(self._request, window)))
-            for tile, response in zip(window, replies, strict=True):
-                whole = response
-                if response.status == _GONE and not tile.is_full:
-                    full = self._request(Tile(tile.level, tile.index))
-                    whole = yield from persist(full, self._retry)
-                elif response.status != _OK:
-                    whole = yield from persist(self._request(tile), self._retry)
-                found.append(_cut(tile, whole))
+            responses = yield from self._ask(window)
+            is_gone = [
+                response.status == _GONE and not tile.is_full
+                for tile, response in zip(window, responses, strict=True)
+            ]
+            fulls = yield from self._ask(
+                [Tile(tile.level, tile.index) for tile in compress(window, is_gone)]
+            )
+            spare = iter(fulls)
+            for tile, response, gone in zip(window, responses, is_gone, strict=True):
+                found.append(_cut(tile, next(spare) if gone else response))
         return found
 
     def entries(self, tiles: Sequence[Tile]) -> Exchange[list[list[bytes]]]:
@@ -101,6 +110,13 @@ class TileReader:
         """Make the inclusion path of a leaf; it is not yet checked."""
         return (yield from self.proof(plan_inclusion(index=index, size=size), size))
 
+    def forget(self) -> None:
+        """Drop the tiles read so far: they led nowhere, and may be whole next time."""
+        self._tiles.clear()
+
+    def _ask(self, tiles: Sequence[Tile]) -> Exchange[tuple[Response, ...]]:
+        return persist_all(tuple(map(self._request, tiles)), self._retry)
+
     def _request(self, tile: Tile) -> Request:
         limit = MAX_BUNDLE if tile.is_bundle else TILE_WIDTH * HASH_SIZE
         return Request(
@@ -120,12 +136,19 @@ def check_extends(
 ) -> Exchange[tuple[bytes, ...]]:
     """Check that checkpoint `new` extends `old`, by tiles; return the proof.
 
-    Requires 0 < old size <= new size.  Raises InconsistentError with both notes when
-    the tree under the new root has another prefix than the old root (a fork, proven),
-    and TreeMismatchError when the served tiles do not lead to the new root, which
-    proves nothing but that the log does not serve what it signed.
+    Requires one origin and 0 < old size <= new size (ProofError otherwise).  Raises
+    InconsistentError with both notes when the tree under the new root has another
+    prefix than the old root (a fork, proven), and TreeMismatchError when the served
+    tiles do not lead to the new root, which proves nothing but that the log does not
+    serve what it signed.
     """
     first, second = old.opened.checkpoint, new.opened.checkpoint
+    if first.origin != second.origin:
+        raise OriginError(expected=first.origin, found=second.origin)
+    if not 0 < first.size <= second.size:
+        raise ProofError(
+            f"a head of size {second.size} cannot extend one of size {first.size}"
+        )
     served = second.root
     proof: tuple[bytes, ...] = ()
     if first.size != second.size:
@@ -154,6 +177,7 @@ def _proven_prefix(
             old=old, new=new, old_root=served, new_root=new_root, proof=proof
         )
     except ProofError as error:
+        reader.forget()
         raise TreeMismatchError(
             f"the tiles served for size {new} do not lead to its signed root"
         ) from error
@@ -167,7 +191,7 @@ def _cut(tile: Tile, response: Response) -> bytes:
         raise TreeMismatchError(f"the log does not serve {path}", index=_leaf(tile))
     data = require(response, _OK).body
     if tile.is_bundle:
-        entries = parse_bundle(data)[: tile.width]
+        entries = _parse_served(data, tile)[: tile.width]
         data = data[: sum(len(entry) + 2 for entry in entries)]
         width = len(entries)
     else:
@@ -178,6 +202,16 @@ def _cut(tile: Tile, response: Response) -> bytes:
             f"{path} has {width} items, expected {tile.width}", index=_leaf(tile)
         )
     return data
+
+
+def _parse_served(data: bytes, tile: Tile) -> list[bytes]:
+    """Split a served bundle into entries."""
+    try:
+        return parse_bundle(data)
+    except MalformedError as error:
+        raise TreeMismatchError(
+            f"{format_tile_path(tile)} is not a bundle: {error}", index=_leaf(tile)
+        ) from error
 
 
 def _leaf(tile: Tile) -> int:

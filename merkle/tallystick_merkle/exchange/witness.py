@@ -68,9 +68,13 @@ def ask_witness(
 ) -> Exchange[Cosigned | Conflict]:
     """Submit a checkpoint of `size` below the submission prefix `url`.
 
-    `old` is the size the witness is believed to have cosigned last.  Raises
-    RefusedError for any other status than 200 and 409, UnreachableError for none.
+    `old` is the size the witness is believed to have cosigned last; a memory of more
+    than `size` is put to the witness as `size`, so that it tells the truth itself.
+    Raises RefusedError for any other status than 200 and 409, UnreachableError for
+    none, MalformedError for an answer not in the grammar, and ExchangeError when the
+    witness's size keeps changing.
     """
+    old = min(old, size)
     for _ in range(MAX_TRIES):
         proof = prove(old) if 0 < old < size else ()
         body = format_add_checkpoint(AddCheckpoint(old, proof, checkpoint))
@@ -85,8 +89,8 @@ def ask_witness(
         response = yield from ask(request)
         if response.status != _CONFLICT:
             return Cosigned(parse_cosignatures(require(response, 200).body))
-        kind = response.headers.get("content-type", "").partition(";")[0].strip()
-        if kind != SIZE_TYPE:
+        kind = response.headers.get("content-type", "").partition(";")[0]
+        if kind.strip().lower() != SIZE_TYPE:
             return Conflict(None)
         seen = parse_size(response.body)
         if seen > size:
