@@ -1,0 +1,143 @@
+"""Open an LMDB environment under the rules that `storage.lmdb` states."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import lmdb
+
+from tallystick_server.errors import (
+    IntegrityError,
+    NotInitialisedError,
+    StoreError,
+    UsageError,
+)
+from tallystick_server.storage.records import ENTRIES, HEADS, KEYS, META, ROWS
+
+DATA_FILE = "data.mdb"
+
+_ENGINE = 0
+_SMALLEST = 2 * 4096
+_MAX_TABLES = 16
+_VARIABLE = "LMDB_DEFAULT_LIB_VERSION"
+
+
+class Tables:
+    """The handles of an environment's tables, as attributes and by name."""
+
+    def __init__(
+        self,
+        env: lmdb.Environment,
+        transaction: lmdb.Transaction[memoryview] | None,
+        *,
+        create: bool,
+    ) -> None:
+        """Open each table, or create it; raise lmdb.NotFoundError for a missing one.
+
+        To create them takes a write transaction; without any they have their own.
+        """
+        self.meta = env.open_db(META, txn=transaction, create=create)
+        self.entries = env.open_db(ENTRIES, txn=transaction, create=create)
+        self.rows = env.open_db(ROWS, txn=transaction, create=create)
+        self.heads = env.open_db(HEADS, txn=transaction, create=create)
+        self.keys = env.open_db(KEYS, txn=transaction, create=create)
+        self.named = {
+            META: self.meta,
+            ENTRIES: self.entries,
+            ROWS: self.rows,
+            HEADS: self.heads,
+            KEYS: self.keys,
+        }
+
+
+def create_environment(directory: Path, *, map_bytes: int) -> lmdb.Environment:
+    """Make an environment in an empty directory.
+
+    Raises UsageError when there is one already.
+    """
+    if (directory / DATA_FILE).exists():
+        raise UsageError(f"{directory} holds a log already; it is never overwritten")
+    return _open(directory, create=True, read_only=False, map_bytes=map_bytes)
+
+
+def open_environment(
+    directory: Path, *, read_only: bool, map_bytes: int
+) -> lmdb.Environment:
+    """Open an environment that exists, its file's cached pages dropped.
+
+    Raises NotInitialisedError when there is none, IntegrityError when its file is
+    missing, empty or not of LMDB 0.9.
+    """
+    if not directory.is_dir():
+        raise NotInitialisedError(
+            f"no log at {directory}; make one with: tallystick server init"
+        )
+    _drop_cached_pages(directory / DATA_FILE, read_only=read_only)
+    return _open(directory, create=False, read_only=read_only, map_bytes=map_bytes)
+
+
+def open_tables(env: lmdb.Environment) -> Tables:
+    """Open the tables of a store; raise IntegrityError when one is missing."""
+    try:
+        return Tables(env, None, create=False)
+    except lmdb.Error as error:
+        raise IntegrityError(
+            f"{env.path()} does not hold the tables of a log: {error}"
+        ) from error
+
+
+def _open(
+    directory: Path, *, create: bool, read_only: bool, map_bytes: int
+) -> lmdb.Environment:
+    if os.environ.get(_VARIABLE, ""):
+        raise UsageError(f"{_VARIABLE} is set in the environment; unset it")
+    try:
+        return lmdb.open(
+            str(directory),
+            map_size=map_bytes,
+            readonly=read_only,
+            metasync=True,
+            sync=True,
+            writemap=False,
+            create=create,
+            mode=0o600,
+            max_dbs=_MAX_TABLES,
+            lib_version=_ENGINE,
+        )
+    except (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError) as error:
+        raise IntegrityError(
+            f"{directory / DATA_FILE} is not a log's file: {error}"
+        ) from error
+    except lmdb.Error as error:
+        raise StoreError(f"cannot open {directory}: {error}") from error
+
+
+def _drop_cached_pages(file: Path, *, read_only: bool) -> None:
+    """Have the next reads come from the device (D10).
+
+    After an fsync that failed, pages that never reached the disk may still be in
+    memory, marked as clean.  Pages that are still dirty are written first: where that
+    fails, the log does not open.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise IntegrityError(
+            f"{file} is missing: the log's data are gone; restore a backup"
+        ) from error
+    except OSError as error:
+        raise StoreError(f"cannot read {file}: {error.strerror}") from error
+    try:
+        size = os.fstat(descriptor).st_size
+        if size < _SMALLEST:
+            raise IntegrityError(
+                f"{file} has {size} bytes: it is no log; restore a backup"
+            )
+        if not read_only:
+            os.fdatasync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    except OSError as error:
+        raise StoreError(f"cannot sync {file}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)

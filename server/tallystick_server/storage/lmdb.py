@@ -1,0 +1,382 @@
+"""A store in an LMDB environment of its own: a directory with data.mdb and lock.mdb.
+
+Rules, and what they keep out:
+- `sync` and `metasync` on, no `writemap`: anything less loses commits that were
+  answered.  LMDB 0.9's format by name, so that no environment variable changes it.
+- A commit is one transaction that first compares its parent with what is stored.
+  After any error of a write the object takes no more writes: re-open, and re-verify.
+- Opening never creates: a missing or empty file is an error, not an empty log.
+  Pages that were written but may never have reached the disk are dropped first (D10).
+- One process writes; a reader in another opens with `read_only`.  A fork must not use
+  the object.  lock.mdb is never opened by anybody but LMDB: closing it would drop the
+  lock of the whole process.
+- A read is one short transaction, and what it returns is copied.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from itertools import islice
+from pathlib import Path
+
+import lmdb
+
+from tallystick_merkle.errors import MalformedError
+from tallystick_merkle.genesis import parse_genesis
+from tallystick_merkle.hashing import HASH_SIZE
+from tallystick_merkle.shape import Node
+from tallystick_server.errors import (
+    IntegrityError,
+    StaleParentError,
+    StoreError,
+)
+from tallystick_server.storage.base import (
+    Commit,
+    Head,
+    Published,
+    StoredLog,
+    UsedKey,
+)
+from tallystick_server.storage.environment import (
+    Tables,
+    create_environment,
+    open_environment,
+    open_tables,
+)
+from tallystick_server.storage.mapping import MARGIN, GrowingMap, room_for
+from tallystick_server.storage.records import (
+    ENTRIES,
+    HEADS,
+    KEYS,
+    PUBLISHED,
+    About,
+    pack_about,
+    pack_head,
+    pack_index,
+    pack_published,
+    pack_row_key,
+    pack_used_key,
+    unpack_about,
+    unpack_head,
+    unpack_index,
+    unpack_published,
+    unpack_used_key,
+)
+from tallystick_server.storage.rules import (
+    check_keys,
+    check_parent,
+    check_published,
+    check_step,
+)
+
+MAP_BYTES = 1024 * 1024 * 1024
+"""Address space of a map at opening; it doubles as the log needs it."""
+
+_CHUNK_ITEMS = 4096
+_CHUNK_BYTES = 8 * 1024 * 1024
+
+_CORRUPT = (
+    lmdb.CorruptedError,
+    lmdb.PageNotFoundError,
+    lmdb.InvalidError,
+    lmdb.NotFoundError,
+    lmdb.IncompatibleError,
+)
+
+
+class LmdbStore:
+    """A LogStore in LMDB. Opened by `open_store`; see the module for the rules."""
+
+    def __init__(self, env: lmdb.Environment) -> None:
+        """Take an environment that nobody else uses; it is closed with the store.
+
+        Raises IntegrityError or UsageError when it does not hold a log of ours.
+        """
+        self._env = env
+        self._map = GrowingMap(env)
+        self._pid = os.getpid()
+        self._writer = threading.Lock()
+        self._failure: str | None = None
+        self._is_closed = False
+        self._tables = open_tables(env)
+        meta = self._tables.meta
+        with self._reading(lambda: "table meta") as read:
+            self._about = unpack_about(lambda name: read.get(name, db=meta))
+        self.maintain()
+
+    @property
+    def about(self) -> About:
+        """What the store says it is."""
+        return self._about
+
+    def load(self) -> StoredLog:
+        """Read the last head and the published checkpoint, and compare the counts."""
+        tables = self._tables
+        with self._reading(lambda: "the last head") as read:
+            head = self._last_head(read)
+            if head is None:
+                raise IntegrityError("the store holds no head at all")
+            published = self._published(read)
+            count = read.stat(tables.entries)["entries"]
+            cursor = read.cursor(tables.entries)
+            last = unpack_index(cursor.key(), table=ENTRIES) if cursor.last() else -1
+        if count != head.size or last != head.size - 1:
+            raise IntegrityError(
+                f"{count} entries up to index {last} are stored, the last head has "
+                f"size {head.size}"
+            )
+        if published is not None and published.size > head.size:
+            raise IntegrityError(
+                f"size {published.size} was published, the last head has size "
+                f"{head.size}"
+            )
+        return StoredLog(head, published)
+
+    def commit(self, commit: Commit) -> None:
+        """Store a step whole; durable when this returns."""
+        with self._writing(room_for(commit)) as write:
+            last = self._last_head(write)
+            check_parent(commit, last)
+            check_step(commit, last)
+            put_commit(write, self._tables, commit)
+
+    def publish(self, published: Published) -> None:
+        """Store the published checkpoint; durable when this returns."""
+        with self._writing(len(published.note) + MARGIN) as write:
+            last = self._last_head(write)
+            if last is None:
+                raise IntegrityError("the store holds no head at all")
+            check_published(published, self._published(write), last)
+            write.put(PUBLISHED, pack_published(published), db=self._tables.meta)
+
+    def find_keys(self, keys: Sequence[bytes]) -> Mapping[bytes, UsedKey]:
+        """Look up idempotency keys."""
+        check_keys(keys)
+        table = self._tables.keys
+        found = {}
+        with self._reading(lambda: "the idempotency keys") as read:
+            for key in keys:
+                value = read.get(key, db=table)
+                if value is not None:
+                    found[key] = unpack_used_key(value)
+        return found
+
+    def read_nodes(self, nodes: Sequence[Node]) -> list[bytes]:
+        """Read node hashes, in order."""
+        hashes: list[bytes] = []
+        table = self._tables.rows
+        with self._reading(lambda: _name(nodes[len(hashes)])) as read:
+            get = read.get
+            for level, position in nodes:
+                row = get(pack_row_key(level, position >> 8), db=table)
+                start = (position & 255) * HASH_SIZE
+                if row is None or len(row) < start + HASH_SIZE:
+                    raise IntegrityError(
+                        f"{_name(Node(level, position))} is not stored"
+                    )
+                hashes.append(bytes(row[start : start + HASH_SIZE]))
+        return hashes
+
+    def read_row(self, level: int, block: int) -> bytes:
+        """Read a row, whole or unfinished; empty when there is none."""
+        with self._reading(lambda: f"row {level}/{block}") as read:
+            row = read.get(pack_row_key(level, block), db=self._tables.rows)
+            return b"" if row is None else bytes(row)
+
+    def read_entries(self, start: int, stop: int) -> list[bytes]:
+        """Read entries [start, stop)."""
+        entries: list[bytes] = []
+        with self._reading(lambda: f"entry {start + len(entries)}") as read:
+            cursor = read.cursor(self._tables.entries)
+            if start < stop and cursor.set_range(pack_index(start)):
+                for key, entry in islice(cursor.iternext(), stop - start):
+                    if key != pack_index(start + len(entries)):
+                        break
+                    entries.append(bytes(entry))
+        if start + len(entries) < stop:
+            raise IntegrityError(f"entry {start + len(entries)} is not stored")
+        return entries
+
+    def heads(self) -> Iterator[Head]:
+        """Read every signed head, sizes ascending."""
+        for key, value in self.scan(HEADS):
+            yield unpack_head(unpack_index(key, table=HEADS), value)
+
+    def keys(self) -> Iterator[tuple[bytes, UsedKey]]:
+        """Read every idempotency key, in the order of their bytes."""
+        for key, value in self.scan(KEYS):
+            yield key, unpack_used_key(value)
+
+    def scan(
+        self, table: bytes, *, start: bytes = b""
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Read the raw items of a table in order, from the key `start` on.
+
+        No transaction is open between two items that are given: what is committed
+        meanwhile may be seen.
+        """
+        while chunk := self._read_chunk(table, start):
+            yield from chunk
+            start = chunk[-1][0] + b"\0"
+
+    def maintain(self) -> int:
+        """Free the slots of readers that died; give their number.
+
+        To be called every minute: a dead reader keeps every freed page from being
+        used again, and the file grows.
+        """
+        self._check_usable()
+        return self._env.reader_check()
+
+    def close(self) -> None:
+        """Wait for the reads that are under way, and release everything."""
+        with self._writer, self._map.alone():
+            self._is_closed = True
+            self._env.close()
+
+    def _last_head(self, read: lmdb.Transaction[memoryview]) -> Head | None:
+        cursor = read.cursor(self._tables.heads)
+        if not cursor.last():
+            return None
+        size = unpack_index(cursor.key(), table=HEADS)
+        return unpack_head(size, cursor.value())
+
+    def _published(self, read: lmdb.Transaction[memoryview]) -> Published | None:
+        value = read.get(PUBLISHED, db=self._tables.meta)
+        return None if value is None else unpack_published(value)
+
+    def _read_chunk(self, table: bytes, start: bytes) -> list[tuple[bytes, bytes]]:
+        """Copy the next items of a table, up to a bound in items and in bytes."""
+        chunk: list[tuple[bytes, bytes]] = []
+        size = 0
+        with self._reading(lambda: f"table {table.decode()}") as read:
+            cursor = read.cursor(self._tables.named[table])
+            if not cursor.set_range(start):
+                return chunk
+            for key, value in islice(cursor.iternext(), _CHUNK_ITEMS):
+                chunk.append((bytes(key), bytes(value)))
+                size += len(value)
+                if size >= _CHUNK_BYTES:
+                    break
+        return chunk
+
+    @contextmanager
+    def _reading(
+        self, where: Callable[[], str]
+    ) -> Iterator[lmdb.Transaction[memoryview]]:
+        """Open a read transaction; `where` names what is read, for an error."""
+        self._check_usable()
+        try:
+            with self._map.reading() as read:
+                yield read
+        except lmdb.Error as error:
+            text = f"{where()} cannot be read: {error}"
+            if isinstance(error, _CORRUPT):
+                raise IntegrityError(text) from error
+            raise StoreError(text) from error
+
+    @contextmanager
+    def _writing(self, need: int) -> Iterator[lmdb.Transaction[memoryview]]:
+        """Open the write transaction; durable when this ends without an error.
+
+        After any error but a stale parent, nothing is written through this object.
+        """
+        with self._writer:
+            self._check_usable()
+            if self._failure is not None:
+                raise StoreError(f"the store takes no more writes: {self._failure}")
+            try:
+                self._map.make_room(need)
+                with self._env.begin(write=True, buffers=True) as write:
+                    yield write
+            except StaleParentError:
+                raise
+            except lmdb.Error as error:
+                self._failure = str(error)
+                raise StoreError(f"the write failed: {error}") from error
+            except BaseException as error:
+                self._failure = str(error)
+                raise
+
+    def _check_usable(self) -> None:
+        """Raise StoreError in a forked process, or once closed."""
+        if os.getpid() != self._pid:
+            raise StoreError("the store was opened by the process this was forked from")
+        if self._is_closed:
+            raise StoreError("the store is closed")
+
+
+def open_store(
+    directory: Path, *, read_only: bool = False, map_bytes: int = MAP_BYTES
+) -> LmdbStore:
+    """Open the store in `directory`, which `create_store` made.
+
+    Raises NotInitialisedError, IntegrityError, or UsageError for a newer format; never
+    makes anything.  `read_only` is for another process than the one that writes.
+    """
+    env = open_environment(directory, read_only=read_only, map_bytes=map_bytes)
+    try:
+        return LmdbStore(env)
+    except BaseException:
+        env.close()
+        raise
+
+
+def create_store(directory: Path, first: Commit, *, map_bytes: int = MAP_BYTES) -> None:
+    """Make a store in an empty directory with a log's first commit, its genesis.
+
+    Durable when this returns, but for the name of the directory itself.  Raises
+    UsageError when there is a store already, StoreError when it cannot be made.
+    """
+    check_parent(first, None)
+    check_step(first, None)
+    about = _about(first.entries[0])
+    env = create_environment(directory, map_bytes=map_bytes)
+    try:
+        with closing(env), env.begin(write=True, buffers=True) as write:
+            tables = Tables(env, write, create=True)
+            for key, value in pack_about(about):
+                write.put(key, value, db=tables.meta)
+            put_commit(write, tables, first)
+    except lmdb.Error as error:
+        raise StoreError(f"cannot make a store at {directory}: {error}") from error
+
+
+def put_commit(
+    write: lmdb.Transaction[memoryview], tables: Tables, commit: Commit
+) -> None:
+    """Put a checked commit into a transaction; raise StoreError where it collides."""
+    start = commit.parent_size
+    entries = [
+        (pack_index(index), entry) for index, entry in enumerate(commit.entries, start)
+    ]
+    rows = [(pack_row_key(row.level, row.block), row.hashes) for row in commit.rows]
+    keys = sorted((key, pack_used_key(used)) for key, used in commit.keys)
+    head = (pack_index(commit.head.size), pack_head(commit.head))
+    done = [
+        write.cursor(tables.entries).putmulti(entries, append=True),
+        write.cursor(tables.rows).putmulti(rows),
+        write.cursor(tables.keys).putmulti(keys, overwrite=False),
+        write.cursor(tables.heads).putmulti([head], append=True),
+    ]
+    if any(consumed != added for consumed, added in done):
+        raise StoreError(
+            f"the commit of size {commit.head.size} collides with what is stored"
+        )
+
+
+def _about(entry: bytes) -> About:
+    try:
+        genesis = parse_genesis(entry)
+    except MalformedError as error:
+        raise StoreError(f"entry 0 is no genesis entry: {error}") from error
+    return About(genesis.kind, genesis.origin, genesis.time_ms)
+
+
+def _name(node: Node) -> str:
+    """Name a node by its row and its place in it."""
+    row = f"row {node.level}/{node.position >> 8}"
+    return f"node {node.level}/{node.position} ({row})"

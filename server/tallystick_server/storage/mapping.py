@@ -1,0 +1,117 @@
+"""The memory map of an LMDB environment: read under it, grow it when nobody reads.
+
+Replacing the map kills every open transaction of the process.  So reads and growth
+take turns: any number of readers at once, or one change of the map alone.  A reader
+never waits for a commit, only for the moment in which the map is exchanged.
+
+Before a commit, `room_for` says how much it may need at worst, and `make_room` grows
+the map until that much is free; a map is address space, not memory or disk.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import lmdb
+
+from tallystick_server.storage.base import Commit
+
+PAGE = 4096
+"""Bytes in a page of the map."""
+
+MARGIN = 16 * 1024 * 1024
+_IN_PAGE = 1900
+_BRANCHES = 2 * PAGE
+
+
+def room_for(commit: Commit) -> int:
+    """Give the most bytes of new pages that a commit can need, freed ones not counted.
+
+    A value stored in a leaf page may leave as much again unused; a longer one has
+    pages of its own; each row, each random key and each table copies its path.
+    """
+    values = [len(entry) for entry in commit.entries]
+    need = sum(
+        2 * (size + 64) if size <= _IN_PAGE else size + 2 * PAGE for size in values
+    )
+    need += sum(len(row.hashes) + 2 * PAGE + _BRANCHES for row in commit.rows)
+    need += len(commit.keys) * (2 * PAGE + _BRANCHES)
+    return need + len(commit.head.note) + MARGIN
+
+
+class GrowingMap:
+    """Guards the map of one environment; threads of one process share it."""
+
+    def __init__(self, env: lmdb.Environment) -> None:
+        """Guard `env`, which must not be read or resized but through this."""
+        self._env = env
+        self._turn = threading.Condition()
+        self._readers = 0
+        self._is_taken = False
+
+    @contextmanager
+    def reading(self) -> Iterator[lmdb.Transaction[memoryview]]:
+        """Open a read transaction; keep it short, and copy what outlives it."""
+        transaction = self._begin()
+        try:
+            yield transaction
+        finally:
+            transaction.abort()
+            self._leave()
+
+    def make_room(self, need: int) -> None:
+        """Grow the map until `need` bytes are free. No write transaction may be open.
+
+        Waits for the readers that are under way; new ones wait for it.
+        """
+        info = self._env.info()
+        used = (info["last_pgno"] + 1) * PAGE
+        size = info["map_size"]
+        if size - used >= need:
+            return
+        while size - used < need:
+            size *= 2
+        with self.alone():
+            self._env.set_mapsize(size)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until nobody reads, and keep everybody out meanwhile."""
+        with self._turn:
+            self._turn.wait_for(lambda: not self._is_taken)
+            self._is_taken = True
+            self._turn.wait_for(lambda: not self._readers)
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._is_taken = False
+                self._turn.notify_all()
+
+    def _begin(self) -> lmdb.Transaction[memoryview]:
+        """Enter and begin; adopt the map of another process that grew it."""
+        self._enter()
+        try:
+            return self._env.begin(buffers=True)
+        except lmdb.MapResizedError:
+            self._leave()
+        except BaseException:
+            self._leave()
+            raise
+        with self.alone():
+            self._env.set_mapsize(0)
+        return self._begin()
+
+    def _enter(self) -> None:
+        with self._turn:
+            while self._is_taken:
+                self._turn.wait()
+            self._readers += 1
+
+    def _leave(self) -> None:
+        with self._turn:
+            self._readers -= 1
+            if not self._readers:
+                self._turn.notify_all()

@@ -1,0 +1,154 @@
+"""The memory twin of a store: the same rules, nothing on disk.
+
+`reopen` is a restart: a fresh object over what was stored, as after a crash.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tallystick_merkle.hashing import HASH_SIZE
+from tallystick_merkle.shape import Node
+from tallystick_server.errors import IntegrityError, StoreError
+from tallystick_server.storage.base import (
+    Commit,
+    Head,
+    Published,
+    StoredLog,
+    UsedKey,
+)
+from tallystick_server.storage.rules import (
+    check_keys,
+    check_parent,
+    check_published,
+    check_step,
+)
+
+
+@dataclass(slots=True)
+class Stored:
+    """What would be on the disk."""
+
+    entries: list[bytes] = field(default_factory=list)
+    rows: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    heads: list[Head] = field(default_factory=list)
+    keys: dict[bytes, UsedKey] = field(default_factory=dict)
+    published: Published | None = None
+
+
+class MemoryStore:
+    """A LogStore in memory; a log begins with the first commit of a log."""
+
+    def __init__(self, stored: Stored) -> None:
+        """Open what is stored; `MemoryStore.create` makes it first."""
+        self._stored = stored
+        self._lock = threading.Lock()
+        self._failure: str | None = None
+        self._is_closed = False
+
+    @classmethod
+    def create(cls, first: Commit) -> MemoryStore:
+        """Make a store with a log's first commit, which stands on the empty tree."""
+        store = cls(Stored())
+        store.commit(first)
+        return store
+
+    def reopen(self) -> MemoryStore:
+        """Close this store and open what it holds once more."""
+        self.close()
+        return MemoryStore(self._stored)
+
+    def load(self) -> StoredLog:
+        """Read the last head and the published checkpoint."""
+        with self._reading() as stored:
+            return StoredLog(stored.heads[-1], stored.published)
+
+    def commit(self, commit: Commit) -> None:
+        """Store a step whole."""
+        with self._writing() as stored:
+            last = stored.heads[-1] if stored.heads else None
+            check_parent(commit, last)
+            check_step(commit, last)
+            if any(key in stored.keys for key, _ in commit.keys):
+                raise StoreError("an idempotency key of the commit is stored already")
+            stored.entries += commit.entries
+            stored.rows.update(
+                ((row.level, row.block), row.hashes) for row in commit.rows
+            )
+            stored.keys.update(commit.keys)
+            stored.heads.append(commit.head)
+
+    def publish(self, published: Published) -> None:
+        """Store the published checkpoint."""
+        with self._writing() as stored:
+            check_published(published, stored.published, stored.heads[-1])
+            stored.published = published
+
+    def find_keys(self, keys: Sequence[bytes]) -> Mapping[bytes, UsedKey]:
+        """Look up idempotency keys."""
+        check_keys(keys)
+        with self._reading() as stored:
+            return {key: stored.keys[key] for key in keys if key in stored.keys}
+
+    def read_nodes(self, nodes: Sequence[Node]) -> list[bytes]:
+        """Read node hashes, in order."""
+        hashes = []
+        with self._reading() as stored:
+            for level, position in nodes:
+                start = (position & 255) * HASH_SIZE
+                row = stored.rows.get((level, position >> 8), b"")
+                if len(row) < start + HASH_SIZE:
+                    raise IntegrityError(f"node {level}/{position} is not stored")
+                hashes.append(row[start : start + HASH_SIZE])
+        return hashes
+
+    def read_row(self, level: int, block: int) -> bytes:
+        """Read a row; empty when there is none."""
+        with self._reading() as stored:
+            return stored.rows.get((level, block), b"")
+
+    def read_entries(self, start: int, stop: int) -> list[bytes]:
+        """Read entries [start, stop)."""
+        with self._reading() as stored:
+            if stop > len(stored.entries):
+                missing = max(start, len(stored.entries))
+                raise IntegrityError(f"entry {missing} is not stored")
+            return stored.entries[start:stop]
+
+    def heads(self) -> Iterator[Head]:
+        """Read every signed head, sizes ascending."""
+        with self._reading() as stored:
+            found = list(stored.heads)
+        yield from found
+
+    def keys(self) -> Iterator[tuple[bytes, UsedKey]]:
+        """Read every idempotency key, in the order of their bytes."""
+        with self._reading() as stored:
+            found = sorted(stored.keys.items())
+        yield from found
+
+    def close(self) -> None:
+        """Take nothing more."""
+        self._is_closed = True
+
+    @contextmanager
+    def _reading(self) -> Iterator[Stored]:
+        with self._lock:
+            if self._is_closed:
+                raise StoreError("the store is closed")
+            yield self._stored
+
+    @contextmanager
+    def _writing(self) -> Iterator[Stored]:
+        """Refuse every write after one that failed."""
+        if self._failure is not None:
+            raise StoreError(f"the store takes no more writes: {self._failure}")
+        try:
+            with self._reading() as stored:
+                yield stored
+        except StoreError as error:
+            self._failure = str(error)
+            raise
