@@ -1,0 +1,58 @@
+"""An audit that can be stopped: it keeps its place, and goes on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tallystick_client.errors import StateError
+from tallystick_client.guard import Reading
+from tallystick_client.results import Head
+from tallystick_client.transport import ClientExchange, on_disk
+from tallystick_client.trust import Trust
+from tallystick_merkle.exchange.auditing import audit_to
+from tallystick_merkle.frontier import Edge
+
+SAVE_EVERY = 65_536
+"""Leaves after which an audit keeps how far it has come; at its end it always does."""
+
+Progress = Callable[[int, int], object]
+"""Told how many leaves are done, and of how many."""
+
+
+def hash_to(
+    reader: Reading,
+    edge: Edge,
+    *,
+    head: Head,
+    trust: Trust,
+    progress: Progress | None,
+) -> ClientExchange[None]:
+    """Audit from `edge` to `head`, keeping the edge now and then, and at the end."""
+    reached = saved = edge
+
+    def report(now: Edge) -> None:
+        nonlocal reached
+        reached = now
+        if progress is not None:
+            progress(now.size, head.size)
+
+    def keep() -> None:
+        trust.keep_edge(reached)
+
+    exchange = audit_to(reader, edge, last=None, head=head.judged, report=report)
+    try:
+        step = next(exchange)
+        while True:
+            if reached.size - saved.size >= SAVE_EVERY:
+                saved = reached
+                yield from on_disk(keep)
+            step = exchange.send((yield step))
+    except StopIteration:
+        yield from on_disk(keep)
+    except BaseException as error:
+        # Stopped or failed: what was hashed and found right need not be repeated.
+        try:
+            keep()
+        except StateError as second:
+            error.add_note(f"and the audit's state was not kept: {second}")
+        raise

@@ -1,0 +1,140 @@
+"""The blocking client.
+
+    with Tallystick(log, policy, state=Path("state")) as tallystick:
+        appended = tallystick.append(b"an event")     # durable, receipt checked
+        tallystick.upgrade(appended)                  # witnessed, once cosigned
+
+It only drives what `session` says; `aio` drives the same with the same names.
+"""
+
+from __future__ import annotations
+
+import random as chance
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from tallystick_client.auditing import Progress
+from tallystick_client.results import Audited, Head, Proven, Upgrade
+from tallystick_client.session import ONE_LOOK, Patience, Session, Wait, held_of
+from tallystick_client.transport import ClientExchange, Transport, drive
+from tallystick_client.trust_directory import open_trust
+from tallystick_client.urllib3_transport import Urllib3Transport
+from tallystick_merkle.exchange.appending import Appended, AppendedBatch, LogAddress
+from tallystick_merkle.exchange.base import Retry
+from tallystick_merkle.exchange.trusting import Held
+from tallystick_merkle.policy import Policy
+
+_T = TypeVar("_T")
+
+
+class Tallystick:
+    """One log under one policy. Safe to use from several threads.
+
+    `state` is a directory in which the believed head, receipts and evidence are kept;
+    without it, only the head is remembered, and only while the client lives.
+    """
+
+    def __init__(
+        self,
+        log: LogAddress,
+        policy: Policy,
+        *,
+        state: Path | None = None,
+        retry: Retry | None = None,
+        transport: Transport | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+        random: Callable[[], float] = chance.random,
+    ) -> None:
+        """Open nothing yet; `sleep` and `random` drive the pauses between retries."""
+        self._session = Session(log, policy, open_trust(state, log.origin), retry)
+        self._transport = Urllib3Transport() if transport is None else transport
+        self._sleep = sleep
+        self._random = random
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._session.log!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    def append(
+        self,
+        entry: bytes,
+        key: str | None = None,
+        *,
+        wait: Wait = "durable",
+        timeout_s: float = 30.0,
+    ) -> Appended:
+        """Append an entry of 1 to 65,535 bytes; return its checked receipt.
+
+        `key` is the idempotency key: the same key and entry give the same place in
+        the log again; None draws a new one.  `wait="witnessed"` may still return a
+        promised receipt (D4): look at `status`.  Raises the kernel's errors.
+        """
+        return self._drive(
+            self._session.append(entry, key=key, wait=wait, timeout_s=timeout_s)
+        )
+
+    def append_batch(
+        self,
+        entries: Sequence[bytes],
+        key: str | None = None,
+        *,
+        wait: Wait = "durable",
+        timeout_s: float = 60.0,
+    ) -> AppendedBatch:
+        """Append 1 to 10,000 entries, in order, under one key; see `append`.
+
+        Entries the log refuses are in `refusals`; all others are in the log.
+        """
+        return self._drive(
+            self._session.append_batch(entries, key=key, wait=wait, timeout_s=timeout_s)
+        )
+
+    def head(self) -> Head:
+        """Read the newest head; believe it once it extends the one before."""
+        return self._drive(self._session.head())
+
+    def upgrade(
+        self,
+        *receipts: Appended | AppendedBatch | Held,
+        patience: Patience = ONE_LOOK,
+    ) -> Upgrade:
+        """Turn promised receipts into witnessed ones; without any, all that are kept.
+
+        With patience, waits for a witnessed head that holds them all.
+        """
+        held = [item for given in receipts for item in held_of(given)]
+        return self._drive(
+            self._session.upgrade(held if receipts else None, patience=patience)
+        )
+
+    def prove(self, index: int, entry: bytes | None = None) -> Proven:
+        """Make a checked receipt for an entry from tiles, at the believed head."""
+        return self._drive(self._session.prove(index, entry))
+
+    def audit(self, progress: Progress | None = None) -> Audited:
+        """Hash the whole log again, or what is new since the last audit.
+
+        Raises ForkError, TreeMismatchError (with the index of a rewritten entry),
+        ShrunkenLogError, StaleHeadError or PolicyNotMetError.
+        """
+        return self._drive(self._session.audit(progress))
+
+    def _drive(self, exchange: ClientExchange[_T]) -> _T:
+        return drive(exchange, self._transport, sleep=self._sleep, random=self._random)

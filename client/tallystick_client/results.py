@@ -1,0 +1,72 @@
+"""What the client's methods return, beside the kernel's Appended and AppendedBatch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tallystick_merkle.policy import Judged
+from tallystick_merkle.receipt import Receipt, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest head that can be believed.
+
+    `served_size` is the size of the head that the log served; where that is smaller
+    than the head believed before, the believed one is given and `is_stale` is true.
+    """
+
+    judged: Judged
+    served_size: int
+
+    @property
+    def size(self) -> int:
+        """Size of the believed head in leaves."""
+        return self.judged.opened.checkpoint.size
+
+    @property
+    def root(self) -> bytes:
+        """Root of the believed head."""
+        return self.judged.opened.checkpoint.root
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the log served an older head than the one believed."""
+        return self.served_size < self.size
+
+    @property
+    def cosigners(self) -> tuple[str, ...]:
+        """Names of the policy's witnesses that cosigned it."""
+        return tuple(found.key.name for found in self.judged.cosigners)
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """Receipts that became witnessed, and those that have to wait for a later head."""
+
+    head: Head
+    upgraded: tuple[Receipt, ...]
+    waiting: tuple[Receipt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """An entry and a checked receipt for it, made from tiles."""
+
+    entry: bytes
+    leaf: bytes
+    receipt: Receipt
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """A log re-hashed up to a head: from `start` (where the last audit ended) on."""
+
+    head: Head
+    start: int
+
+    @property
+    def checked(self) -> int:
+        """Number of entries hashed by this audit."""
+        return self.head.size - self.start

@@ -1,0 +1,111 @@
+"""What a client remembers of a log: whom it believed, and what it was promised.
+
+The checkpoint only ever advances (decision D2), and only from the one that the new
+head was checked against: two programs that advance at once cannot step over a fork.
+Promised receipts are kept apart from witnessed ones until they are discharged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from tallystick_merkle.exchange.trusting import Held
+from tallystick_merkle.frontier import EMPTY_EDGE, Edge
+
+
+class Trust(Protocol):
+    """The memory of one log."""
+
+    def believed(self) -> bytes | None:
+        """Give the last believed checkpoint, a signed note."""
+        ...
+
+    def advance(self, *, old: bytes | None, new: bytes) -> bool:
+        """Believe `new`, which was checked to extend `old`; durable when true.
+
+        False when another program has replaced `old` in between: check again.
+        """
+        ...
+
+    def keep_promised(self, held: Sequence[Held]) -> bytes | None:
+        """Keep receipts that are only promised; durable when this returns.
+
+        Where an earlier promise of the same entry and size has another root, that one
+        is left as it is, and its checkpoint is returned: the log has forked.
+        """
+        ...
+
+    def keep_witnessed(self, held: Sequence[Held]) -> None:
+        """Keep witnessed receipts and discharge the promises of these entries."""
+        ...
+
+    def promised(self) -> list[Held]:
+        """Give the receipts that are only promised, by index."""
+        ...
+
+    def keep_evidence(self, kind: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+        """Keep files that prove or describe a failure; durable when this returns."""
+        ...
+
+    def edge(self) -> Edge:
+        """Give the edge at which the last audit stopped."""
+        ...
+
+    def keep_edge(self, edge: Edge) -> None:
+        """Keep the edge that an audit has reached."""
+        ...
+
+
+class MemoryTrust:
+    """Remembers the believed head while the program runs, and nothing on disk.
+
+    It keeps no receipts (they are the caller's) and no evidence: the errors carry it.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a believed head."""
+        self._believed: bytes | None = None
+        self._edge = EMPTY_EDGE
+
+    def believed(self) -> bytes | None:
+        """Give the last believed checkpoint."""
+        return self._believed
+
+    def advance(self, *, old: bytes | None, new: bytes) -> bool:
+        """Believe `new` if `old` is still what is believed."""
+        if self._believed != old:
+            return False
+        self._believed = new
+        return True
+
+    def keep_promised(
+        self,
+        held: Sequence[Held],  # noqa: ARG002 -- the Protocol's signature
+    ) -> bytes | None:
+        """Leave the receipts to the caller."""
+        return None
+
+    def keep_witnessed(self, held: Sequence[Held]) -> None:
+        """Leave the receipts to the caller."""
+
+    def promised(self) -> list[Held]:
+        """Give nothing: no receipt is kept."""
+        return []
+
+    def keep_evidence(
+        self,
+        kind: str,  # noqa: ARG002 -- the Protocol's signature
+        files: Mapping[str, bytes],  # noqa: ARG002 -- the Protocol's signature
+    ) -> tuple[Path, ...]:
+        """Keep nothing: the error carries both notes."""
+        return ()
+
+    def edge(self) -> Edge:
+        """Give the edge at which the last audit stopped."""
+        return self._edge
+
+    def keep_edge(self, edge: Edge) -> None:
+        """Keep the edge that an audit has reached."""
+        self._edge = edge

@@ -1,0 +1,170 @@
+"""The memory of a log in a state directory.
+
+    <state>/<hex SHA-256 of the origin>/
+        origin                       the origin, for people
+        lock                         held while the checkpoint is replaced
+        checkpoint                   the last believed head that met the policy
+        edge.json                    how far the last audit has hashed
+        receipts/<index>.tlog-proof  witnessed receipts
+        promised/<index>-<size>.tlog-proof
+        evidence/<kind>-<hash>/      what must not be lost
+
+Each file is replaced whole and durably (see `files`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from tallystick_client.errors import StateError
+from tallystick_client.files import locked, read_small, remove_files, write_files
+from tallystick_client.stored import (
+    MAX_EDGE,
+    format_edge,
+    format_held,
+    parse_held,
+    read_checkpoint,
+    read_edge,
+)
+from tallystick_client.trust import MemoryTrust, Trust
+from tallystick_merkle.exchange.trusting import Held
+from tallystick_merkle.frontier import EMPTY_EDGE, Edge
+from tallystick_merkle.note import MAX_NOTE
+from tallystick_merkle.receipt import MAX_RECEIPT, SUFFIX
+from tallystick_merkle.witnessing import origin_hash
+
+_PROMISED = re.compile(r"[0-9]+-[0-9]+" + re.escape(SUFFIX), re.ASCII)
+_WITNESSED = re.compile(r"[0-9]+" + re.escape(SUFFIX), re.ASCII)
+
+
+class DirectoryTrust:
+    """The memory of one log in a state directory."""
+
+    def __init__(self, state: Path, origin: str) -> None:
+        """Name the place; it is made with the first thing written."""
+        self._origin = origin
+        self.path = state / origin_hash(origin)
+
+    def believed(self) -> bytes | None:
+        """Give the last believed checkpoint; raise StateError for a damaged one."""
+        path = self.path / "checkpoint"
+        note = read_small(path, limit=MAX_NOTE)
+        if note is not None:
+            read_checkpoint(note, path)
+        return note
+
+    def advance(self, *, old: bytes | None, new: bytes) -> bool:
+        """Believe `new` if `old` is still what is stored and is not larger."""
+        path = self.path / "checkpoint"
+        with locked(self.path / "lock"):
+            if self.believed() != old:
+                return False
+            if old is not None:
+                was, now = read_checkpoint(old, path), read_checkpoint(new, path)
+                assert was.size <= now.size, "a believed head never goes back"
+            write_files(
+                self.path,
+                {"origin": f"{self._origin}\n".encode(), "checkpoint": new},
+            )
+        return True
+
+    def keep_promised(self, held: Sequence[Held]) -> bytes | None:
+        """Keep promised receipts, each under its index and the size of its head."""
+        folder = self.path / "promised"
+        files: dict[str, bytes] = {}
+        conflict = None
+        for item in held:
+            head = read_checkpoint(item.receipt.checkpoint, folder)
+            name = f"{item.receipt.index}-{head.size}{SUFFIX}"
+            before = self._read("promised", name)
+            if before is None:
+                files[name] = format_held(item)
+            elif read_checkpoint(before.receipt.checkpoint, folder).root != head.root:
+                conflict = before.receipt.checkpoint
+        if files:
+            write_files(folder, files)
+        return conflict
+
+    def keep_witnessed(self, held: Sequence[Held]) -> None:
+        """Keep witnessed receipts; only then remove the promises of these entries."""
+        write_files(
+            self.path / "receipts",
+            {f"{item.receipt.index}{SUFFIX}": format_held(item) for item in held},
+        )
+        done = {item.receipt.index for item in held}
+        gone = [name for name in self._names("promised") if _index_of(name) in done]
+        remove_files(self.path / "promised", gone)
+
+    def promised(self) -> list[Held]:
+        """Give the promised receipts by index; raise StateError for a damaged one."""
+        return self._read_all("promised")
+
+    def witnessed(self) -> list[Held]:
+        """Give the witnessed receipts by index; raise StateError for a damaged one."""
+        return self._read_all("receipts")
+
+    def keep_evidence(self, kind: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+        """Keep files in a folder named after what they say: each only once."""
+        digest = sha256()
+        for name, data in sorted(files.items()):
+            digest.update(name.encode() + b"\n" + sha256(data).digest())
+        folder = self.path / "evidence" / f"{kind}-{digest.hexdigest()[:16]}"
+        return write_files(folder, files)
+
+    def edge(self) -> Edge:
+        """Give the edge where the last audit stopped; raise StateError if damaged."""
+        path = self.path / "edge.json"
+        data = read_small(path, limit=MAX_EDGE)
+        return EMPTY_EDGE if data is None else read_edge(data, path)
+
+    def keep_edge(self, edge: Edge) -> None:
+        """Keep the edge that an audit has reached."""
+        write_files(self.path, {"edge.json": format_edge(edge)})
+
+    def receipt_path(self, index: int) -> Path:
+        """Where the witnessed receipt of an entry lies, or would lie."""
+        return self.path / "receipts" / f"{index}{SUFFIX}"
+
+    def _names(self, folder: str) -> list[str]:
+        """Give the names of the receipts in a folder, by index."""
+        pattern = _PROMISED if folder == "promised" else _WITNESSED
+        try:
+            names = [entry.name for entry in (self.path / folder).iterdir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StateError(
+                f"cannot read {self.path / folder}: {error.strerror}"
+            ) from error
+        return sorted(filter(pattern.fullmatch, names), key=_index_of)
+
+    def _read_all(self, folder: str) -> list[Held]:
+        found = [self._read(folder, name) for name in self._names(folder)]
+        # One that was just upgraded by another program is gone.
+        return [held for held in found if held is not None]
+
+    def _read(self, folder: str, name: str) -> Held | None:
+        path = self.path / folder / name
+        data = read_small(path, limit=MAX_RECEIPT)
+        return None if data is None else parse_held(data, path)
+
+
+def default_state(environment: Mapping[str, str]) -> Path:
+    """Give the state directory: $XDG_STATE_HOME/tallystick, or below ~/.local/state."""
+    base = environment.get("XDG_STATE_HOME", "")
+    root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
+    return root / "tallystick"
+
+
+def open_trust(state: Path | None, origin: str) -> Trust:
+    """Open the memory of a log below a state directory, or in memory for None."""
+    if state is None:
+        return MemoryTrust()
+    return DirectoryTrust(state, origin)
+
+
+def _index_of(name: str) -> int:
+    return int(name.removesuffix(SUFFIX).partition("-")[0])
