@@ -1,0 +1,222 @@
+"""One log as it is shown: what turns appends away, who waits, what is served."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tallystick_merkle.keys import KeyType, format_vkey, make_signing_key
+from tallystick_merkle.policy import Policy, parse_policy
+from tallystick_server.errors import DiskFullError, UnavailableError
+from tallystick_server.log.log import Identity, Log, LogLimits
+from tallystick_server.log.reader import Reader
+from tallystick_server.log.sequencer import QueueLimits, Sequencer
+from tallystick_server.log.writer import Writer
+from tallystick_server.storage.base import Head, Published
+from tests.fakes.logs import NAME, ORIGIN, MemoryLog, log_key, memory_log, submission
+
+MIB = 1024 * 1024
+
+
+def policy_of(quorum: str) -> Policy:
+    witness = make_signing_key(
+        name="w.example", type=KeyType.COSIGNATURE, seed=b"w" * 32
+    )
+    text = (
+        f"log {format_vkey(log_key().verifier)}\n"
+        f"witness w {format_vkey(witness.verifier)}\nquorum {quorum}\n"
+    )
+    return parse_policy(text.encode())
+
+
+class Bench:
+    """A log over a memory store; `open` attaches a running sequencer."""
+
+    def __init__(self, limits: LogLimits | None = None, quorum: str = "w") -> None:
+        self.inner: MemoryLog = memory_log()
+        self.free = 1024 * MIB
+        self.asked = 0
+        self.log = Log(
+            Identity(NAME, ORIGIN, "raw", log_key().verifier),
+            reader=Reader(self.inner.store),
+            head=self.inner.state.head,
+            published=None,
+            policy=policy_of(quorum),
+            clock=self.inner.clock,
+            limits=limits or LogLimits(),
+            free_bytes=self.free_bytes,
+        )
+
+    def free_bytes(self) -> int:
+        self.asked += 1
+        return self.free
+
+    def open(self) -> Log:
+        writer = Writer(
+            store=self.inner.store,
+            signer=self.inner.signer,
+            state=self.inner.state,
+            clock=self.inner.clock,
+            anchor=None,
+        )
+        sequencer = Sequencer(writer, limits=QueueLimits(), on_head=self.log.saw_head)
+        sequencer.start()
+        self.log.attach(
+            sequencer, stop=writer.stop_signing, stopped=lambda: writer.stopped
+        )
+        return self.log
+
+
+def published(head: Head) -> Published:
+    return Published(head.size, head.note, head.time_ms)
+
+
+async def test_a_read_only_log_takes_and_publishes_nothing() -> None:
+    log = Bench().log
+
+    for refused in (
+        log.append(submission("a", b"1")),
+        log.mark_publishable(),
+        log.publish(published(log.head)),
+    ):
+        with pytest.raises(UnavailableError, match="read-only"):
+            await refused
+    await log.drain()
+    await log.close()
+
+    assert log.is_read_only
+    assert log.stopped == "the log is read-only"
+    assert log.failed is None
+    assert (log.queue_depth, log.has_room) == (0, False)
+    log.stop_signing("again")
+
+
+async def test_an_append_moves_the_head_before_it_is_answered() -> None:
+    log = Bench().open()
+
+    ack = await log.append(submission("a", b"1"))
+
+    assert log.head == ack.head
+    assert (log.name, log.origin, log.kind) == (NAME, ORIGIN, "raw")
+    assert log.key == log_key().verifier
+    assert log.has_room
+    assert log.stopped is None
+    assert log.failed is not None
+    await log.close()
+
+
+async def test_below_the_floor_of_free_space_nothing_is_promised() -> None:
+    bench = Bench(LogLimits(min_free_bytes=100 * MIB))
+    log = bench.open()
+    await log.append(submission("a", b"1"))
+    bench.free = 99 * MIB
+
+    await log.append(submission("b", b"2"))  # asked for at most once a second
+    bench.inner.clock.advance(1_000)
+    with pytest.raises(DiskFullError):
+        await log.append(submission("c", b"3"))
+    bench.free = 100 * MIB
+    bench.inner.clock.advance(1_000)
+    await log.append(submission("c", b"3"))
+    await log.close()
+
+    assert bench.asked == 3
+    assert log.head.size == 4
+
+
+async def test_too_many_unwitnessed_entries_turn_appends_away() -> None:
+    log = Bench(LogLimits(max_unwitnessed_entries=2)).open()
+    await log.append(submission("a", b"1"))
+    await log.append(submission("b", b"2"))
+
+    with pytest.raises(UnavailableError, match="3 entries wait"):
+        await log.append(submission("c", b"3"))
+    await log.publish(published(log.head))
+    await log.append(submission("c", b"3"))
+    await log.close()
+
+    assert log.head.size == 4
+
+
+async def test_too_long_without_witnesses_turns_appends_away() -> None:
+    bench = Bench(LogLimits(max_unwitnessed_ms=10_000))
+    log = bench.open()
+    await log.publish(published(log.head))
+    await log.append(submission("a", b"1"))
+    bench.inner.clock.advance(10_001)
+
+    with pytest.raises(UnavailableError, match="longer than allowed"):
+        await log.append(submission("b", b"2"))
+    await log.close()
+
+
+async def test_a_waiter_is_woken_by_the_first_checkpoint_that_covers_it() -> None:
+    log = Bench().open()
+    early = log.head
+    ack = await log.append(submission("a", b"1"))
+    waiter = asyncio.ensure_future(log.witnessed(ack.head.size, 60))
+    await asyncio.sleep(0)
+
+    await log.publish(published(early))
+    assert not waiter.done()
+    await log.publish(published(ack.head))
+    found = await waiter
+
+    assert found == published(ack.head)
+    assert await log.witnessed(ack.head.size, 60) == found
+    await log.close()
+
+
+async def test_a_wait_that_runs_out_is_answered_without_an_error() -> None:
+    log = Bench().open()
+
+    assert await log.witnessed(1, 0) is None
+
+    await log.close()
+
+
+async def test_waiting_ends_when_the_log_closes() -> None:
+    log = Bench().open()
+    waiter = asyncio.ensure_future(log.witnessed(1, 60))
+    await asyncio.sleep(0)
+
+    await log.close()
+
+    assert await waiter is None
+
+
+async def test_nobody_waits_for_witnesses_that_the_policy_does_not_ask() -> None:
+    log = Bench(quorum="none").open()
+    await log.publish(published(log.head))
+
+    assert await log.witnessed(1, 60) is None
+
+    await log.close()
+
+
+async def test_a_log_told_to_stop_signs_no_more() -> None:
+    log = Bench().open()
+    await log.append(submission("a", b"1"))
+
+    log.stop_signing("a fork was seen")
+    with pytest.raises(UnavailableError, match="a fork was seen"):
+        await log.append(submission("b", b"2"))
+
+    assert log.stopped == "a fork was seen"
+    await log.close()
+
+
+async def test_draining_commits_what_waits_and_then_takes_nothing() -> None:
+    log = Bench().open()
+    waiting = asyncio.ensure_future(log.append(submission("a", b"1")))
+    await asyncio.sleep(0)
+
+    await log.drain()
+    with pytest.raises(UnavailableError):
+        await log.append(submission("b", b"2"))
+    await log.publish(published(log.head))
+    await waiting
+    await log.close()
+
+    assert log.head.size == 2
