@@ -21,9 +21,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 LOG_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 """What a log may be called: it stands in URLs and in folder names."""
 
-MAX_ENTRY = 65_535
-"""Longest entry in bytes; a limit of the format, not of the configuration."""
-
 _LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})", re.ASCII)
 
 

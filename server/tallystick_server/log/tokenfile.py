@@ -16,12 +16,12 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tallystick_server.errors import NotInitialisedError, UsageError
 from tallystick_server.log.keyring import sync_directory
 from tallystick_server.log.tokens import SCOPE_APPEND, Token
+from tallystick_server.ops.times import format_time, parse_time
 
 FORMAT = 1
 """Version of the file; one of another version is refused."""
@@ -83,21 +83,6 @@ def parse_tokens(data: bytes) -> list[Token]:
     if body["format"] != FORMAT:
         raise ValueError(f"format {body['format']!r}")
     return [_parse_token(row) for row in body["tokens"]]
-
-
-def format_time(time_ms: int) -> str:
-    """Write POSIX milliseconds as RFC 3339 in UTC, with milliseconds."""
-    moment = datetime.fromtimestamp(time_ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}Z"
-
-
-def parse_time(text: str) -> int:
-    """Read an RFC 3339 time with a zone as POSIX milliseconds; raise ValueError."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time needs a zone, such as Z")
-    whole = moment.replace(microsecond=0)
-    return int(whole.timestamp()) * 1000 + moment.microsecond // 1000
 
 
 def _parse_token(row: dict[str, object]) -> Token:

@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from datetime import UTC, datetime
 from typing import IO
+
+from tallystick_server.ops.times import format_time
 
 MAX_TEXT = 2_000
 """Longest text of one field, in characters; a traceback may be ten times that."""
@@ -32,7 +33,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write the line."""
         line: dict[str, object] = {
-            "time": _format_time(record.created),
+            "time": format_time(int(record.created * 1000)),
             "level": record.levelname.lower(),
             "event": clean(record.getMessage()),
             "source": record.name,
@@ -95,8 +96,3 @@ def _field(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_field(item) for item in value[:100]]
     return clean(str(value))
-
-
-def _format_time(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

@@ -1,0 +1,1 @@
+"""HTTP: requests in, answers out; everything it knows it asks the log for."""

@@ -1,0 +1,87 @@
+"""The web application: one table of routes, one middleware, one loop beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from aiohttp import hdrs, web
+
+from tallystick_merkle.exchange.appending import MAX_BATCH_BYTES
+from tallystick_server.web.append import append_batch, append_entry
+from tallystick_server.web.health import get_health, get_live, get_ready
+from tallystick_server.web.index import get_index
+from tallystick_server.web.problems import answer_problems
+from tallystick_server.web.proofs import (
+    get_consistency,
+    get_inclusion,
+    get_log,
+    get_receipt,
+)
+from tallystick_server.web.services import SERVICES, Services
+from tallystick_server.web.tiles import get_checkpoint, get_tile
+
+WATCH_S = 1.0
+"""How often token files are looked at and freshness is measured, in seconds."""
+
+
+async def _expect(request: web.Request) -> None:
+    """Say `100 Continue` to whoever asks, unless the body would be refused anyway."""
+    is_asked = request.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
+    if is_asked and (request.content_length or 0) <= MAX_BATCH_BYTES:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself is still to come
+
+
+ROUTES = (
+    web.get("/", get_index),
+    web.get("/livez", get_live),
+    web.get("/readyz", get_ready),
+    web.get("/healthz", get_health),
+    web.get("/t/{log}/checkpoint", get_checkpoint),
+    web.get("/t/{log}/tile/{path:.*}", get_tile),
+    web.get("/v1/logs/{log}", get_log),
+    web.post("/v1/logs/{log}/entries", append_entry, expect_handler=_expect),
+    web.post("/v1/logs/{log}/entries:batch", append_batch, expect_handler=_expect),
+    web.get("/v1/logs/{log}/proof/inclusion", get_inclusion),
+    web.get("/v1/logs/{log}/proof/consistency", get_consistency),
+    web.get("/v1/logs/{log}/receipts/{index}", get_receipt),
+)
+"""Every route there is."""
+
+
+def make_app(services: Services) -> web.Application:
+    """Make the application around its services."""
+    app = web.Application(middlewares=[answer_problems])
+    app[SERVICES] = services
+    app.add_routes(ROUTES)
+    app.cleanup_ctx.append(_watch)
+    return app
+
+
+def watch_once(services: Services) -> None:
+    """Read changed token files again, and measure how fresh each log is."""
+    now_ms = services.clock.monotonic_ms()
+    for hosted in services.hosted.values():
+        hosted.gate.refresh()
+        published = hosted.log.published
+        hosted.freshness.observe(
+            size=hosted.log.head.size,
+            published=published.size if published else 0,
+            now_ms=now_ms,
+        )
+
+
+async def _watch(app: web.Application) -> AsyncIterator[None]:
+    """Watch while the application runs; an error of the watch ends it loudly."""
+    services = app[SERVICES]
+
+    async def watch() -> None:
+        while True:
+            watch_once(services)
+            await asyncio.sleep(WATCH_S)
+
+    task = asyncio.create_task(watch(), name="watch")
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,165 @@
+"""Append one entry, or a batch of them.
+
+    POST /v1/logs/{log}/entries         1 to 65,535 bytes
+    POST /v1/logs/{log}/entries:batch   u16be length || entry, repeated
+
+Nothing is answered with 201 or 200 before it is durable (the log's promise), and what
+is answered was checked.  A wait for witnesses that runs out is no error: the answer is
+the promised receipt, with a Location to ask again (D4).
+
+An idempotency key belongs to a principal.  The digest of a body is domain separated,
+so that a batch is never taken for an entry with the same bytes: for an entry it is the
+leaf hash (0x00), for a batch SHA-256(0x02 || body); 0x01 is interior nodes'.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from aiohttp import hdrs, web
+
+from tallystick_merkle.errors import MalformedError
+from tallystick_merkle.exchange.appending import MAX_BATCH, MAX_BATCH_BYTES
+from tallystick_merkle.hashing import leaf_hash, leaf_hashes
+from tallystick_merkle.tile import MAX_ENTRY, parse_bundle
+from tallystick_server.errors import BadRequestError
+from tallystick_server.log import answers
+from tallystick_server.log.commit import Placed, Submission
+from tallystick_server.log.log import Log
+from tallystick_server.log.sequencer import Ack
+from tallystick_server.storage.base import Published
+from tallystick_server.web.answering import batch_answer, entry_answer
+from tallystick_server.web.incoming import read_body, read_key, read_wait
+from tallystick_server.web.services import SERVICES, Services, find_log
+
+HEADERS = {
+    hdrs.CONTENT_TYPE: "application/json",
+    hdrs.CACHE_CONTROL: "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Headers of every answer to an append."""
+
+_BATCH = sha256(b"\x02")
+
+
+async def append_entry(request: web.Request) -> web.Response:
+    """Append one entry."""
+    services = request.app[SERVICES]
+    log, key, wait_s = _admit(request, services)
+    entry = await read_body(
+        request, most=MAX_ENTRY, timeout_s=services.limits.body_timeout_s
+    )
+    if not entry:
+        raise BadRequestError(f"an entry has 1 to {MAX_ENTRY} bytes")
+    leaf = leaf_hash(entry)
+    ack = await log.append(Submission(key, leaf, (entry,)))
+    published = await log.witnessed(ack.head.size, wait_s) if wait_s else None
+    return _answer_entry(log, ack, published, leaf, is_late=bool(wait_s))
+
+
+async def append_batch(request: web.Request) -> web.Response:
+    """Append a batch; an empty entry is refused alone."""
+    services = request.app[SERVICES]
+    log, key, wait_s = _admit(request, services)
+    body = await read_body(
+        request, most=MAX_BATCH_BYTES, timeout_s=services.limits.body_timeout_s
+    )
+    entries = _parse_batch(body)
+    taken = tuple(filter(None, entries))
+    if not taken:
+        return _answer_nothing(log, entries, services.clock.now_ms())
+    digest = _BATCH.copy()
+    digest.update(body)
+    leaves = leaf_hashes(list(taken))
+    ack = await log.append(Submission(key, digest.digest(), taken))
+    published = await log.witnessed(ack.head.size, wait_s) if wait_s else None
+    return _answer_batch(log, ack, published, entries=entries, leaves=leaves)
+
+
+def _admit(request: web.Request, services: Services) -> tuple[Log, bytes, float]:
+    """Find the log, admit the caller, and read the parameters, in this order."""
+    hosted = find_log(request)
+    principal = hosted.gate.admit(request.headers.get(hdrs.AUTHORIZATION))
+    wait_s = read_wait(request.rel_url.raw_query_string, services.limits.wait_max_s)
+    key = f"{principal}\0{read_key(request)}".encode()
+    return hosted.log, key, wait_s
+
+
+def _parse_batch(body: bytes) -> list[bytes]:
+    """Split a batch; raise BadRequestError for one that is refused whole."""
+    try:
+        entries = parse_bundle(body, most=MAX_BATCH)
+    except MalformedError as error:
+        raise BadRequestError(
+            f"{error}; a batch is u16be length || entry, 1 to {MAX_BATCH} times"
+        ) from error
+    if not entries:
+        raise BadRequestError("the batch is empty")
+    return entries
+
+
+def _answer_entry(
+    log: Log, ack: Ack, published: Published | None, leaf: bytes, *, is_late: bool
+) -> web.Response:
+    """Answer with the witnessed receipt if there is one, else the promised one."""
+    placed = ack.placed
+    if published is None:
+        size, receipt = ack.head.size, answers.single(log, ack, leaf)
+    else:
+        size = published.size
+        receipt = answers.witnessed(log, published, placed.first, leaf)
+    body = entry_answer(
+        placed,
+        leaf=leaf,
+        receipt=receipt,
+        size=size,
+        is_witnessed=published is not None,
+    )
+    headers = HEADERS
+    if is_late and published is None:
+        location = f"/v1/logs/{log.name}/receipts/{placed.first}"
+        headers = {**HEADERS, hdrs.LOCATION: location}
+    return web.Response(body=body, status=_status(placed), headers=headers)
+
+
+def _answer_batch(
+    log: Log,
+    ack: Ack,
+    published: Published | None,
+    *,
+    entries: list[bytes],
+    leaves: list[bytes],
+) -> web.Response:
+    """Answer with one checkpoint and one range proof."""
+    placed = ack.placed
+    if published is None:
+        proof = answers.batch(log, ack, leaves)
+    else:
+        proof = answers.witnessed_batch(log, published, placed.first, leaves)
+    body = batch_answer(
+        placed,
+        entries=entries,
+        leaves=leaves,
+        proof=proof,
+        time_ms=placed.time_ms,
+        is_witnessed=published is not None,
+    )
+    return web.Response(body=body, status=_status(placed), headers=HEADERS)
+
+
+def _answer_nothing(log: Log, entries: list[bytes], time_ms: int) -> web.Response:
+    """Answer a batch of which nothing could be taken."""
+    head = log.head
+    body = batch_answer(
+        None,
+        entries=entries,
+        leaves=[],
+        proof=answers.BatchProof(head.size, head.note, (), ()),
+        time_ms=time_ms,
+        is_witnessed=False,
+    )
+    return web.Response(body=body, status=200, headers=HEADERS)
+
+
+def _status(placed: Placed) -> int:
+    return 200 if placed.is_repeat else 201

@@ -1,0 +1,83 @@
+"""Compress entry bundles without holding up the event loop.
+
+A bundle may have 16 MiB.  Small ones are compressed on the spot; large ones in a
+thread (zlib lets the loop run meanwhile), a few at a time.  Full bundles never change,
+so their compressed form is kept, bounded by bytes, least recently used going first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import re
+from collections import OrderedDict
+
+INLINE_BYTES = 16 * 1024
+"""Longest bundle compressed on the event loop: some 0.2 ms."""
+
+LEVEL = 1
+"""Level of compression: the cheapest; entries are compressed once, served often."""
+
+_AT_ONCE = 2
+_MAX_HEADER = 512
+_ENCODING = re.compile(
+    r"\s*(\*|[A-Za-z0-9._-]+)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?", re.ASCII
+)
+
+BundleName = tuple[str, int]
+"""A log's name and the index of one of its full bundles."""
+
+
+def accepts_gzip(header: str) -> bool:
+    """Whether an Accept-Encoding header allows gzip (RFC 9110 §12.5.3).
+
+    Nothing that cannot be read as such allows anything.
+    """
+    weights: dict[str, float] = {}
+    for part in header[:_MAX_HEADER].split(",") if header else []:
+        found = _ENCODING.fullmatch(part)
+        if found is not None:
+            weights[found[1].lower()] = float(found[2] or "1")
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
+
+
+class BundleCache:
+    """Compresses bundles, and keeps full ones. Used from one event loop."""
+
+    def __init__(self, *, most_bytes: int = 64 * 1024 * 1024) -> None:
+        """Keep at most `most_bytes` of compressed bundles."""
+        self._most = most_bytes
+        self._held: OrderedDict[BundleName, bytes] = OrderedDict()
+        self._bytes = 0
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    def find(self, name: BundleName) -> bytes | None:
+        """Give the kept compressed form of a full bundle."""
+        found = self._held.get(name)
+        if found is not None:
+            self._held.move_to_end(name)
+        return found
+
+    async def compress(self, data: bytes, *, keep_as: BundleName | None) -> bytes:
+        """Compress a bundle; keep the result when it is a full one's."""
+        if len(data) <= INLINE_BYTES:
+            packed = _pack(data)
+        else:
+            async with self._turns:
+                packed = await asyncio.to_thread(_pack, data)
+        if keep_as is not None:
+            self._keep(keep_as, packed)
+        return packed
+
+    def _keep(self, name: BundleName, packed: bytes) -> None:
+        """Keep a compressed bundle and drop the least recently used over the bound."""
+        self._bytes += len(packed) - len(self._held.pop(name, b""))
+        self._held[name] = packed
+        while self._bytes > self._most:
+            _, dropped = self._held.popitem(last=False)
+            self._bytes -= len(dropped)
+
+
+def _pack(data: bytes) -> bytes:
+    """Compress; the same bytes always give the same result."""
+    return gzip.compress(data, LEVEL, mtime=0)

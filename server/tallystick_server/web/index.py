@@ -1,0 +1,32 @@
+"""The front page: which logs are here, in plain text."""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+
+from tallystick_merkle.keys import format_vkey
+from tallystick_server.web.services import SERVICES, Hosted
+
+_HEADERS = {
+    hdrs.CONTENT_TYPE: "text/plain; charset=utf-8",
+    hdrs.CACHE_CONTROL: "no-cache",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+async def get_index(request: web.Request) -> web.Response:
+    """List the logs with their prefixes and public keys."""
+    hosted = request.app[SERVICES].hosted.values()
+    text = "Tallystick log server\n" + "".join(map(_describe, hosted))
+    return web.Response(body=text.encode(), headers=_HEADERS)
+
+
+def _describe(hosted: Hosted) -> str:
+    log = hosted.log
+    return (
+        f"\nlog      {log.name}\n"
+        f"origin   {log.origin}\n"
+        f"vkey     {format_vkey(log.key)}\n"
+        f"read     /t/{log.name}/checkpoint\n"
+        f"api      /v1/logs/{log.name}\n"
+    )

@@ -1,0 +1,159 @@
+"""The only place that turns errors into responses (RFC 9457).
+
+    {"type": "https://tallystick.dev/problems/<code>", "title", "status", "detail",
+     "request_id"}
+
+`type` is stable.  Whatever is not there, or not the caller's, has one body.  An error
+nobody expected is logged with its traceback and answered without detail.  A cancelled
+request stays cancelled.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import hdrs, web
+
+from tallystick_server.errors import (
+    NotFoundError,
+    RequestError,
+    SigningStoppedError,
+    TimedOutError,
+    TooLargeError,
+    UnauthorizedError,
+    UnavailableError,
+)
+from tallystick_server.ops.logging import clean
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+TYPES = "https://tallystick.dev/problems/"
+"""What every problem type begins with; the code follows."""
+
+REQUEST_ID = "X-Request-ID"
+"""Header that names a request, in both directions."""
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_NOTHING_HERE = "there is nothing here"
+_CUT = (TimedOutError, TooLargeError)
+
+
+@web.middleware
+async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer whatever a handler raises, and echo a sane request id."""
+    try:
+        response = await handler(request)
+    except RequestError as error:
+        return refusal(request, error)
+    except web.HTTPException as error:  # the router: no such path, no such method
+        return _routed(request, error)
+    except SigningStoppedError as error:
+        return refusal(request, UnavailableError(f"the log does not sign: {error}"))
+    except web.RequestPayloadError:
+        return problem(request, 400, "bad-request", "Bad request", "malformed body")
+    except ConnectionError:
+        raise  # the client went away; there is nobody to answer
+    except Exception:
+        response = _unexpected(request)
+        log.exception("request failed", extra=_facts(request, response))
+        return response
+    wished = request.headers.get(REQUEST_ID)
+    if wished is not None and _SANE_ID.fullmatch(wished):
+        response.headers[REQUEST_ID] = wished
+    return response
+
+
+def refusal(request: web.Request, error: RequestError) -> web.Response:
+    """Answer a refusal with its status, its code and its detail."""
+    headers: dict[str, str] = {}
+    if error.retry_after_s is not None:
+        headers[hdrs.RETRY_AFTER] = str(error.retry_after_s)
+    if isinstance(error, UnauthorizedError):
+        headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
+    detail = _NOTHING_HERE if isinstance(error, NotFoundError) else error.detail
+    response = problem(
+        request, error.status, error.code, error.title, detail, headers=headers
+    )
+    if isinstance(error, _CUT):
+        response.force_close()  # the rest of the body is not wanted
+    return response
+
+
+def problem(
+    request: web.Request,
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """Write a problem document."""
+    request_id = _request_id(request)
+    body = {
+        "type": TYPES + code,
+        "title": title,
+        "status": status,
+        "detail": clean(detail, longest=500),
+        "request_id": request_id,
+    }
+    return web.Response(
+        status=status,
+        body=json.dumps(body).encode(),
+        headers={
+            hdrs.CONTENT_TYPE: "application/problem+json",
+            hdrs.CACHE_CONTROL: "no-store",
+            "X-Content-Type-Options": "nosniff",
+            REQUEST_ID: request_id,
+            **(headers or {}),
+        },
+    )
+
+
+def _routed(request: web.Request, error: web.HTTPException) -> web.Response:
+    """Answer what the router or the HTTP library refused."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return problem(
+            request,
+            405,
+            "method-not-allowed",
+            "Method not allowed",
+            f"this takes {allowed}",
+            headers={hdrs.ALLOW: allowed},
+        )
+    if error.status < 500 and error.status != 404:
+        return problem(
+            request, error.status, "bad-request", "Bad request", "not acceptable"
+        )
+    return refusal(request, NotFoundError(_NOTHING_HERE))
+
+
+def _unexpected(request: web.Request) -> web.Response:
+    """Answer an error that nobody expected, without a word about it."""
+    return problem(
+        request, 500, "internal", "Internal error", "the server failed to answer"
+    )
+
+
+def _facts(request: web.Request, response: web.Response) -> dict[str, str]:
+    """Name a request in the log: never its headers or its body."""
+    return {
+        "method": request.method,
+        "path": request.rel_url.raw_path,
+        "request_id": response.headers[REQUEST_ID],
+    }
+
+
+def _request_id(request: web.Request) -> str:
+    """Take the client's request id if it is sane, else draw one."""
+    wished = request.headers.get(REQUEST_ID)
+    if wished is not None and _SANE_ID.fullmatch(wished):
+        return wished
+    return secrets.token_hex(8)

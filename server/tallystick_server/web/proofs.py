@@ -1,0 +1,131 @@
+"""Proofs, receipts and facts about a log.
+
+    GET /v1/logs/{log}                                what it is and where it stands
+    GET /v1/logs/{log}/proof/inclusion?index=&size=
+    GET /v1/logs/{log}/proof/consistency?old=&new=
+    GET /v1/logs/{log}/receipts/{index}               tlog-proof text
+
+Everything can be made from tiles too; these spare a client the work.  Proofs are given
+at any committed size.  A receipt is witnessed if the published checkpoint covers the
+entry and meets the policy, and promised otherwise (D1).
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+
+from aiohttp import hdrs, web
+
+from tallystick_merkle.errors import MalformedError
+from tallystick_merkle.keys import format_vkey
+from tallystick_merkle.spelling import parse_decimal
+from tallystick_server.errors import BadRequestError, NotFoundError
+from tallystick_server.log import answers
+from tallystick_server.log.log import Log
+from tallystick_server.storage.base import Published
+from tallystick_server.web.incoming import read_number, read_query
+from tallystick_server.web.services import find_log
+
+_JSON = {
+    hdrs.CONTENT_TYPE: "application/json",
+    "X-Content-Type-Options": "nosniff",
+    "Access-Control-Allow-Origin": "*",
+}
+_PROOF = {**_JSON, hdrs.CACHE_CONTROL: "public, max-age=31536000, immutable"}
+_FACTS = {**_JSON, hdrs.CACHE_CONTROL: "no-cache"}
+_RECEIPT = {**_FACTS, hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
+
+
+async def get_log(request: web.Request) -> web.Response:
+    """Say what a log is and where it stands."""
+    log = find_log(request).log
+    read_query(request.rel_url.raw_query_string)
+    published = log.published
+    facts = {
+        "log": log.name,
+        "kind": log.kind,
+        "origin": log.origin,
+        "vkey": format_vkey(log.key),
+        "tree_size": log.head.size,
+        "published_size": published.size if published else 0,
+        "witnessed": witnessed_head(log) is not None,
+        "read_path": f"/t/{log.name}",
+    }
+    return web.Response(body=json.dumps(facts).encode(), headers=_FACTS)
+
+
+async def get_inclusion(request: web.Request) -> web.Response:
+    """Prove that leaf `index` is in the tree of `size`."""
+    log = find_log(request).log
+    query = read_query(request.rel_url.raw_query_string, "index", "size")
+    index, size = read_number(query, "index"), read_number(query, "size")
+    if not index < size <= log.head.size:
+        raise BadRequestError(f"expected index < size <= {log.head.size}")
+    proof = {
+        "index": index,
+        "size": size,
+        "leaf_hash": log.reader.leaf(index).hex(),
+        "path": _base64(log.reader.inclusion(index=index, size=size)),
+        "root": b64encode(log.reader.root(size)).decode(),
+    }
+    return web.Response(body=json.dumps(proof).encode(), headers=_PROOF)
+
+
+async def get_consistency(request: web.Request) -> web.Response:
+    """Prove that the tree of `old` is a prefix of the tree of `new`."""
+    log = find_log(request).log
+    query = read_query(request.rel_url.raw_query_string, "old", "new")
+    old, new = read_number(query, "old"), read_number(query, "new")
+    if not 0 < old <= new <= log.head.size:
+        raise BadRequestError(f"expected 0 < old <= new <= {log.head.size}")
+    proof = {
+        "old": old,
+        "new": new,
+        "proof": _base64(log.reader.consistency(old=old, new=new)),
+        "old_root": b64encode(log.reader.root(old)).decode(),
+        "new_root": b64encode(log.reader.root(new)).decode(),
+    }
+    return web.Response(body=json.dumps(proof).encode(), headers=_PROOF)
+
+
+async def get_receipt(request: web.Request) -> web.Response:
+    """Give the best receipt of an entry that there is now."""
+    log = find_log(request).log
+    read_query(request.rel_url.raw_query_string)
+    index = _read_index(request.match_info["index"])
+    if index >= log.head.size:
+        raise NotFoundError("no such entry")
+    leaf = log.reader.leaf(index)
+    published = witnessed_head(log)
+    if published is not None and index < published.size:
+        receipt = answers.witnessed(log, published, index, leaf)
+        headers = {**_RECEIPT, "Tallystick-Status": "witnessed"}
+    else:
+        head = log.head
+        receipt = log.reader.receipt(
+            index=index, size=head.size, root=head.root, note=head.note
+        )
+        headers = {**_RECEIPT, "Tallystick-Status": "promised"}
+    return web.Response(body=receipt, headers=headers)
+
+
+def witnessed_head(log: Log) -> Published | None:
+    """Give the published checkpoint if its cosignatures count for anything.
+
+    Only what meets the policy is published, so it is the policy that decides.
+    """
+    asks = log.policy is not None and log.policy.asks_for_witnesses
+    return log.published if asks else None
+
+
+def _read_index(text: str) -> int:
+    """Read an index of a path; another spelling is not there."""
+    try:
+        return parse_decimal(text.encode(), what="path", where="index")
+    except (MalformedError, UnicodeEncodeError) as error:
+        raise NotFoundError("no such entry") from error
+
+
+def _base64(hashes: tuple[bytes, ...]) -> list[str]:
+    return [b64encode(one).decode() for one in hashes]

@@ -1,0 +1,76 @@
+"""What the handlers work with: the logs that are served, and the limits of a request.
+
+Everything is made in `wiring` and put into the application under one typed key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from aiohttp import web
+
+from tallystick_server.clock import Clock
+from tallystick_server.errors import NotFoundError
+from tallystick_server.log.log import Log
+from tallystick_server.log.tokengate import TokenGate
+from tallystick_server.web.compressed import BundleCache
+from tallystick_server.web.freshness import Freshness
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one request, in seconds."""
+
+    body_timeout_s: float = 30.0
+    wait_max_s: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """One log as it is served: itself, who may append, how fresh it is published.
+
+    `detects_rollback` says whether witnesses or an anchor would notice that the log
+    was set back (D8); `stale_after_ms` when an unpublished head makes it not ready.
+    """
+
+    log: Log
+    gate: TokenGate
+    freshness: Freshness
+    detects_rollback: bool
+    stale_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that handlers may use."""
+
+    hosted: Mapping[str, Hosted]
+    clock: Clock
+    limits: Limits
+    bundles: BundleCache = field(default_factory=BundleCache)
+
+
+SERVICES = web.AppKey("services", Services)
+"""Where an application keeps its services."""
+
+
+def make_services(
+    hosted: list[Hosted], *, clock: Clock, limits: Limits, bundles: BundleCache
+) -> Services:
+    """Gather services; logs are found by name."""
+    by_name = {one.log.name: one for one in hosted}
+    return Services(MappingProxyType(by_name), clock, limits, bundles)
+
+
+def find_log(request: web.Request) -> Hosted:
+    """Find the log that a request's path names, spelt as it is.
+
+    Raises NotFoundError for another log, or for a path with escapes: no path of ours
+    needs any.
+    """
+    found = request.app[SERVICES].hosted.get(request.match_info["log"])
+    if found is None or "%" in request.rel_url.raw_path:
+        raise NotFoundError("no such log")
+    return found
