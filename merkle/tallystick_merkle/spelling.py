@@ -54,7 +54,12 @@ def parse_hash(text: bytes, *, what: str, where: str) -> bytes:
         raise MalformedError(
             what, f"expected a 44-character hash, found {len(text)}", where=where
         )
-    return parse_base64(text, what=what, where=where, longest=HASH_SIZE)
+    value = parse_base64(text, what=what, where=where, longest=HASH_SIZE)
+    if len(value) != HASH_SIZE:  # 31 bytes are written in 44 characters too
+        raise MalformedError(
+            what, f"expected a hash of 32 bytes, found {len(value)}", where=where
+        )
+    return value
 
 
 def format_hash(value: bytes) -> bytes:
