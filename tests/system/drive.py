@@ -1,12 +1,11 @@
-"""A driver of kernel exchanges for system tests: urllib, loopback, no retries hidden."""
+"""A driver of kernel exchanges for system tests: http.client, loopback, no retries."""
 
 from __future__ import annotations
 
 import gzip
 import http.client
-import urllib.error
-import urllib.request
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from tallystick_merkle.exchange.base import (
     Exchange,
@@ -35,28 +34,19 @@ def drive(exchange: Exchange[T]) -> T:
 
 
 def fetch(request: Request) -> Reply:
-    """Make one request."""
-    wanted = urllib.request.Request(
-        request.url,
-        data=request.body if request.method != "GET" else None,
-        headers=dict(request.headers),
-        method=request.method,
-    )
+    """Make one request over plain HTTP."""
+    url = urlsplit(request.url)
+    link = http.client.HTTPConnection(url.netloc, timeout=request.timeout_s)
+    path = f"{url.path}?{url.query}" if url.query else url.path
     try:
-        with urllib.request.urlopen(wanted, timeout=request.timeout_s) as answer:
-            return _read(answer.status, answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            return _read(error.code, error)
+        link.request(request.method, path, request.body, dict(request.headers))
+        answer = link.getresponse()
+        headers = {name.lower(): value for name, value in answer.getheaders()}
+        body = answer.read()
     except (OSError, http.client.HTTPException) as error:
         return Failure(str(error))
-
-
-def _read(
-    status: int, answer: http.client.HTTPResponse | urllib.error.HTTPError
-) -> Response:
-    body = answer.read()
-    headers = {name.lower(): value for name, value in answer.headers.items()}
+    finally:
+        link.close()
     if headers.get("content-encoding") == "gzip":
         body = gzip.decompress(body)
-    return Response(status, headers, body)
+    return Response(answer.status, headers, body)

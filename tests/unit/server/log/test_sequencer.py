@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -36,19 +38,33 @@ class GateStore(FaultyStore):
         super().commit(commit)
 
 
+class WatchedWriter(Writer):
+    """A writer that tells when it stops signing."""
+
+    def __init__(self, told: Callable[[], None], **parts: Any) -> None:  # noqa: ANN401 -- those of Writer
+        super().__init__(**parts)
+        self._told = told
+
+    def stop_signing(self, reason: str) -> None:
+        super().stop_signing(reason)
+        self._told()
+
+
 class Bench:
     """A sequencer over a log in memory."""
 
     def __init__(self, limits: QueueLimits | None = None) -> None:
         self.log = memory_log()
         self.store = GateStore(self.log)
-        self.writer = Writer(
+        self.writer = WatchedWriter(
+            self.stopped_by,
             store=self.store,
             signer=self.log.signer,
             state=self.log.state,
             clock=self.log.clock,
             anchor=None,
         )
+        self.stopped = threading.Event()
         self.heads: list[Head] = []
         self.sequencer = Sequencer(
             self.writer,
@@ -56,6 +72,9 @@ class Bench:
             on_head=self.heads.append,
             idle_s=0.01,
         )
+
+    def stopped_by(self) -> None:
+        self.stopped.set()
 
     def shut(self) -> None:
         self.store.gate.clear()
@@ -209,8 +228,7 @@ async def test_a_clock_step_is_noticed_while_nothing_is_written() -> None:
     bench = Bench()
     bench.sequencer.start()
     bench.log.clock.wall_ms += 60_000
-    while bench.writer.stopped is None:
-        await asyncio.sleep(0)
+    await asyncio.to_thread(bench.stopped.wait, 30)
 
     with pytest.raises(UnavailableError, match="clock stepped"):
         await bench.sequencer.append(submission("a", b"1"))

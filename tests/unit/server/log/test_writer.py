@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from tallystick_merkle.checkpoint import Checkpoint
 from tallystick_merkle.frontier import load_edge
 from tallystick_merkle.keys import VerifierKey
 from tallystick_server.errors import SigningStoppedError, StoreError
-from tallystick_server.log.anchor import MemoryAnchor
+from tallystick_server.log.anchor import Anchor, MemoryAnchor
 from tallystick_server.log.commit import LogState, Placed
+from tallystick_server.log.keyring import Signer
 from tallystick_server.log.writer import Writer
-from tallystick_server.storage.base import Published
+from tallystick_server.storage.base import LogStore, Published, UsedKey
 from tests.fakes.faults import FaultyStore
 from tests.fakes.logs import (
     ORIGIN,
@@ -22,24 +25,27 @@ from tests.fakes.logs import (
 )
 
 
-def writer_of(log: MemoryLog, **parts: object) -> Writer:
-    wanted = {
-        "store": log.store,
-        "signer": log.signer,
-        "state": log.state,
-        "clock": log.clock,
-        "anchor": None,
-        **parts,
-    }
-    return Writer(**wanted)  # type: ignore[arg-type] -- parts replace those of the log
+def writer_of(
+    log: MemoryLog,
+    *,
+    store: LogStore | None = None,
+    signer: Signer | None = None,
+    anchor: Anchor | None = None,
+) -> Writer:
+    return Writer(
+        store=store or log.store,
+        signer=signer or log.signer,
+        state=log.state,
+        clock=log.clock,
+        anchor=anchor,
+    )
 
 
 def restarted(log: MemoryLog) -> Writer:
     """A writer on what is stored, as after a crash."""
-    store = log.store.reopen()
-    head = store.load().head
-    edge = load_edge(head.size, store.read_row)
-    log.store = store
+    log.store.reopen()
+    head = log.store.load().head
+    edge = load_edge(head.size, log.store.read_row)
     log.state = LogState(ORIGIN, edge, head)
     return writer_of(log)
 
@@ -104,7 +110,9 @@ def test_a_failed_commit_kills_the_writer_and_a_restart_goes_on_from_the_truth(
 
     after = restarted(log).commit([submission("b", b"2"), submission("c", b"3")])
     assert check_log(log.store)[1:] == [b"1", b"2", b"3"]
-    assert [item for item in after.outcomes if isinstance(item, Placed)][0].first == 2
+    assert after.outcomes[0] == Placed(
+        2, 1, log.clock.now_ms(), is_repeat=how != "not stored"
+    )
 
 
 def test_the_anchor_stands_before_anything_is_released() -> None:
@@ -173,6 +181,28 @@ def test_a_clock_that_is_slewed_is_followed_and_never_goes_back() -> None:
     after = writer.commit([submission("b", b"2")]).head.time_ms
 
     assert after == before
+
+
+def test_a_stop_that_comes_while_a_commit_is_planned_still_prevents_the_signature() -> (
+    None
+):
+    log = memory_log()
+    signer = SpySigner(log)
+
+    class LateStore(FaultyStore):
+        """Somebody stops the log just as its keys are looked up."""
+
+        def find_keys(self, keys: Sequence[bytes]) -> Mapping[bytes, UsedKey]:
+            writer.stop_signing("a fork was seen")
+            return super().find_keys(keys)
+
+    writer = writer_of(log, store=LateStore(log.store), signer=signer)
+
+    with pytest.raises(SigningStoppedError, match="a fork was seen"):
+        writer.commit([submission("a", b"1")])
+
+    assert signer.signed == 0
+    assert log.store.load().head.size == 1
 
 
 def test_only_committed_sizes_can_be_published() -> None:
