@@ -1,6 +1,6 @@
 """The memory twin of a store: the same rules, nothing on disk.
 
-`reopen` is a restart: a fresh object over what was stored, as after a crash.
+`reopen` is a restart: what was stored is there, and a failure is forgotten.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tallystick_server.storage.rules import (
 
 
 @dataclass(slots=True)
-class Stored:
+class _Stored:
     """What would be on the disk."""
 
     entries: list[bytes] = field(default_factory=list)
@@ -40,26 +40,20 @@ class Stored:
 
 
 class MemoryStore:
-    """A LogStore in memory; a log begins with the first commit of a log."""
+    """A LogStore in memory; it begins with the first commit of a log."""
 
-    def __init__(self, stored: Stored) -> None:
-        """Open what is stored; `MemoryStore.create` makes it first."""
-        self._stored = stored
+    def __init__(self, first: Commit) -> None:
+        """Store the first commit, which stands on the empty tree."""
+        self._stored = _Stored()
         self._lock = threading.Lock()
         self._failure: str | None = None
         self._is_closed = False
+        self.commit(first)
 
-    @classmethod
-    def create(cls, first: Commit) -> MemoryStore:
-        """Make a store with a log's first commit, which stands on the empty tree."""
-        store = cls(Stored())
-        store.commit(first)
-        return store
-
-    def reopen(self) -> MemoryStore:
-        """Close this store and open what it holds once more."""
-        self.close()
-        return MemoryStore(self._stored)
+    def reopen(self) -> None:
+        """Be as a fresh object over what is stored: a restart."""
+        self._failure = None
+        self._is_closed = False
 
     def load(self) -> StoredLog:
         """Read the last head and the published checkpoint."""
@@ -135,14 +129,14 @@ class MemoryStore:
         self._is_closed = True
 
     @contextmanager
-    def _reading(self) -> Iterator[Stored]:
+    def _reading(self) -> Iterator[_Stored]:
         with self._lock:
             if self._is_closed:
                 raise StoreError("the store is closed")
             yield self._stored
 
     @contextmanager
-    def _writing(self) -> Iterator[Stored]:
+    def _writing(self) -> Iterator[_Stored]:
         """Refuse every write after one that failed."""
         if self._failure is not None:
             raise StoreError(f"the store takes no more writes: {self._failure}")
