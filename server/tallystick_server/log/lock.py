@@ -1,0 +1,75 @@
+"""The lock of the process that writes a log: a flock on a file of its own (D11).
+
+It is held for the life of the writer and falls with the process, however that ends.
+The file stays; it holds the process id of its last holder, for people.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tallystick_server.errors import LockedError, NotInitialisedError, StoreError
+
+_MAX_PID = 20
+
+
+class WriterLock:
+    """A lock that is held. Close it to let go; it is a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock at `path`, a file in the directory of a log.
+
+        Raises LockedError when another holds it, here or in another process, and
+        NotInitialisedError when there is no such directory.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            self._descriptor = os.open(path, flags, 0o600)
+        except FileNotFoundError as error:
+            raise NotInitialisedError(
+                f"no log at {path.parent}; make one with: tallystick server init"
+            ) from error
+        except OSError as error:
+            raise StoreError(f"cannot open {path}: {error.strerror}") from error
+        try:
+            self._take(path)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def close(self) -> None:
+        """Let go. Does nothing when that was done."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _take(self, path: Path) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LockedError(
+                f"the log at {path.parent} is held by {self._holder()}; "
+                "one process writes a log"
+            ) from error
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
+
+    def _holder(self) -> str:
+        """Name the process that holds the lock, as far as the file tells."""
+        text = os.pread(self._descriptor, _MAX_PID, 0).strip()
+        return f"process {int(text)}" if text.isdigit() else "another process"
