@@ -6,6 +6,7 @@ WitnessError
 │   ├── NotInitialisedError       2  no witness here; only `init` makes one
 │   ├── WrongKeyError             2  the keys are not the ones it was made with
 │   ├── LockedError               2  another process holds it
+│   ├── ListenError               5  the address cannot be listened on
 │   ├── IntegrityError            1  corrupt, rolled back or forked
 │   └── ClockError                4  the clock is off
 ├── BodyError                 a request refused before any rule; has a status
@@ -57,6 +58,12 @@ class LockedError(StartError):
     """Another process holds the witness."""
 
     exit_code = 2
+
+
+class ListenError(StartError):
+    """The address to listen on is taken, or not ours."""
+
+    exit_code = 5
 
 
 class IntegrityError(StartError):

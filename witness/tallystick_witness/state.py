@@ -86,7 +86,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose store it is: the witness's key name and its vkeys, sorted."""
+    """Whose store it is: the witness's key name and its vkeys, Ed25519 first."""
 
     name: str
     vkeys: tuple[str, ...]

@@ -1,0 +1,1 @@
+"""What a witness remembers, durably: the seam, its memory twin and LMDB."""

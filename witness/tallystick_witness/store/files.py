@@ -1,0 +1,97 @@
+"""The store's directory: made whole or not at all, looked at before it is opened.
+
+A power cut while LMDB creates its file can leave one that it cannot read.  So a store
+is made under another name, synced, and renamed into place: its name says that it is
+whole.  Before it is opened to sign, the pages that the last process left in the cache
+are written out and dropped, so that what is verified is what the device holds (D10),
+and the structure is walked without the engine, which trusts its file blindly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import lmdb
+import lmdb.verify
+
+from tallystick_witness.errors import IntegrityError, NotInitialisedError
+from tallystick_witness.filesystem import drop_cache, sync_file, sync_folder
+from tallystick_witness.state import Identity
+from tallystick_witness.store.lmdb import LmdbStore, create_tables
+
+_DATA = "data.mdb"
+_TRIES = 3
+
+# The library's verifier carries no types.
+_walk: Callable[[str], list[str]] = lmdb.verify.verify
+
+
+def create_store(path: Path, identity: Identity) -> None:
+    """Make a new store at `path`; durable when this returns.
+
+    Requires that nothing is there, and the caller's lock on the data directory.
+    """
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    _remove(unfinished)
+    unfinished.mkdir(mode=0o700)
+    create_tables(unfinished, identity)
+    sync_file(unfinished / _DATA)
+    sync_folder(unfinished)
+    # From the rename on, the store exists; the folder above makes the name durable.
+    unfinished.rename(path)
+    sync_folder(path.parent)
+
+
+def check_files(path: Path) -> None:
+    """Raise NotInitialisedError unless there is a store at `path`, not an empty file.
+
+    LMDB would take a missing or an empty file for a new store.
+    """
+    try:
+        size = (path / _DATA).stat().st_size
+    except OSError as error:
+        raise NotInitialisedError(
+            f"not initialised: there is no witness store at {path}; "
+            "run: tallystick witness init"
+        ) from error
+    if size == 0:
+        raise NotInitialisedError(
+            f"not initialised: {path / _DATA} is empty; restore the store, "
+            "a witness never starts from scratch"
+        )
+
+
+def check_structure(path: Path) -> None:
+    """Read the file from the device and walk it; raise IntegrityError if it is broken.
+
+    Another process may follow a log meanwhile, so a finding must last.
+    """
+    problems: list[str] = []
+    for _ in range(_TRIES):
+        drop_cache(path / _DATA)
+        problems = _find_problems(path)
+        if not problems:
+            return
+    raise IntegrityError(f"the store {path} is corrupt: {problems[0]}")
+
+
+def open_store(path: Path) -> LmdbStore:
+    """Open the store at `path` for this process."""
+    check_files(path)
+    return LmdbStore(path)
+
+
+def _find_problems(path: Path) -> list[str]:
+    try:
+        return _walk(str(path))
+    except lmdb.verify.VerifyError as error:
+        return [str(error)]
+
+
+def _remove(folder: Path) -> None:
+    """Remove what a cut-short creation left behind."""
+    if folder.exists():
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
