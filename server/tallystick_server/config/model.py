@@ -235,8 +235,3 @@ class LogSettings(Section):
         description="Entries beyond the witnessed head after which entries get 503."
         " Default: never.",
     )
-    map_bytes: int = Field(
-        default=1 << 40,
-        ge=1 << 20,
-        description="Largest size of the store in bytes: address space, not disk.",
-    )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from aiohttp import hdrs, web
+from aiohttp.log import access_logger
 
 from tallystick_merkle.exchange.appending import MAX_BATCH_BYTES
 from tallystick_server.web.append import append_batch, append_entry
@@ -20,6 +21,9 @@ from tallystick_server.web.proofs import (
 )
 from tallystick_server.web.services import SERVICES, Services
 from tallystick_server.web.tiles import get_checkpoint, get_tile
+
+LINGER_S = 1.0
+"""How long the rest of a refused body is read, so that the client sees the answer."""
 
 WATCH_S = 1.0
 """How often token files are looked at and freshness is measured, in seconds."""
@@ -57,6 +61,29 @@ def make_app(services: Services) -> web.Application:
     app.add_routes(ROUTES)
     app.cleanup_ctx.append(_watch)
     return app
+
+
+def make_runner(
+    app: web.Application,
+    *,
+    keepalive_s: float = 30.0,
+    shutdown_s: float = 15.0,
+    has_access_log: bool = False,
+) -> web.AppRunner:
+    """Make the runner of an application.
+
+    What the HTTP library would do by itself and must not: keep idle connections, and
+    half request heads, for an hour; unpack bodies; read the rest of a refused body for
+    ten seconds; and log each request.
+    """
+    return web.AppRunner(
+        app,
+        keepalive_timeout=keepalive_s,
+        auto_decompress=False,
+        lingering_time=LINGER_S,
+        shutdown_timeout=shutdown_s,
+        access_log=access_logger if has_access_log else None,
+    )
 
 
 def watch_once(services: Services) -> None:

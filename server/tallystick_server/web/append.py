@@ -29,13 +29,14 @@ from tallystick_server.log.log import Log
 from tallystick_server.log.sequencer import Ack
 from tallystick_server.storage.base import Published
 from tallystick_server.web.answering import batch_answer, entry_answer
+from tallystick_server.web.headers import COMMON
 from tallystick_server.web.incoming import read_body, read_key, read_wait
 from tallystick_server.web.services import SERVICES, Services, find_log
 
 HEADERS = {
     hdrs.CONTENT_TYPE: "application/json",
     hdrs.CACHE_CONTROL: "no-store",
-    "X-Content-Type-Options": "nosniff",
+    **COMMON,
 }
 """Headers of every answer to an append."""
 

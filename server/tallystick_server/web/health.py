@@ -17,12 +17,13 @@ from enum import IntEnum
 
 from aiohttp import hdrs, web
 
+from tallystick_server.web.headers import COMMON
 from tallystick_server.web.services import SERVICES, Hosted, Services
 
 _HEADERS = {
     hdrs.CONTENT_TYPE: "application/json",
     hdrs.CACHE_CONTROL: "no-store",
-    "X-Content-Type-Options": "nosniff",
+    **COMMON,
 }
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from aiohttp import hdrs, web
 
 from tallystick_merkle.keys import format_vkey
+from tallystick_server.web.headers import COMMON
 from tallystick_server.web.services import SERVICES, Hosted
 
 _HEADERS = {
     hdrs.CONTENT_TYPE: "text/plain; charset=utf-8",
     hdrs.CACHE_CONTROL: "no-cache",
-    "X-Content-Type-Options": "nosniff",
+    **COMMON,
 }
 
 

@@ -28,6 +28,7 @@ from tallystick_server.errors import (
     UnavailableError,
 )
 from tallystick_server.ops.logging import clean
+from tallystick_server.web.headers import COMMON
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ def problem(
         headers={
             hdrs.CONTENT_TYPE: "application/problem+json",
             hdrs.CACHE_CONTROL: "no-store",
-            "X-Content-Type-Options": "nosniff",
+            **COMMON,
             REQUEST_ID: request_id,
             **(headers or {}),
         },

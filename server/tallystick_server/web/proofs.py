@@ -24,13 +24,13 @@ from tallystick_server.errors import BadRequestError, NotFoundError
 from tallystick_server.log import answers
 from tallystick_server.log.log import Log
 from tallystick_server.storage.base import Published
+from tallystick_server.web.headers import PUBLIC
 from tallystick_server.web.incoming import read_number, read_query
 from tallystick_server.web.services import find_log
 
 _JSON = {
     hdrs.CONTENT_TYPE: "application/json",
-    "X-Content-Type-Options": "nosniff",
-    "Access-Control-Allow-Origin": "*",
+    **PUBLIC,
 }
 _PROOF = {**_JSON, hdrs.CACHE_CONTROL: "public, max-age=31536000, immutable"}
 _FACTS = {**_JSON, hdrs.CACHE_CONTROL: "no-cache"}

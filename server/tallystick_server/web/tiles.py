@@ -22,15 +22,14 @@ from tallystick_merkle.tile import Tile, parse_tile_path, tile_width
 from tallystick_server.errors import NotFoundError
 from tallystick_server.log.log import Log
 from tallystick_server.web.compressed import BundleCache, accepts_gzip
+from tallystick_server.web.headers import PUBLIC
 from tallystick_server.web.services import SERVICES, find_log
 
 _IMMUTABLE = "public, max-age=31536000, immutable"
-_COMMON = {"X-Content-Type-Options": "nosniff", "Access-Control-Allow-Origin": "*"}
-
 TILE_HEADERS = {
     hdrs.CONTENT_TYPE: "application/octet-stream",
     hdrs.CACHE_CONTROL: _IMMUTABLE,
-    **_COMMON,
+    **PUBLIC,
 }
 """Headers of hash tiles: partial ones never change either, their width is a name."""
 
@@ -43,7 +42,7 @@ PACKED_HEADERS = {**BUNDLE_HEADERS, hdrs.CONTENT_ENCODING: "gzip"}
 CHECKPOINT_HEADERS = {
     hdrs.CONTENT_TYPE: "text/plain; charset=utf-8",
     hdrs.CACHE_CONTROL: "no-cache",
-    **_COMMON,
+    **PUBLIC,
 }
 """Headers of the checkpoint: to be asked for again each time."""
 
