@@ -5,6 +5,7 @@ ClientError
 ├── MissingExtraError     2  a part of Tallystick that is not installed
 ├── StateError            2  the state directory cannot be read or written
 ├── PromisedError         3  a receipt that is only promised
+├── BeyondHeadError       3  an entry that no believed head holds yet
 ├── StaleHeadError        4  the log serves a head older than one believed before
 ├── ServiceError          5  a process or service that did not do its part
 ├── PartlyRefusedError    2  entries of a batch that the log did not take
@@ -43,6 +44,21 @@ class PromisedError(ClientError):
     """A receipt that is not yet evidence against the operator (decision D1)."""
 
     exit_code = 3
+
+
+class BeyondHeadError(ClientError):
+    """An entry beyond the believed head: not published yet, or never logged."""
+
+    exit_code = 3
+
+    def __init__(self, *, index: int, size: int) -> None:
+        """Keep the index asked for and the size of the head."""
+        self.index = index
+        self.size = size
+        super().__init__(
+            f"entry {index} is beyond the newest head, of size {size}: "
+            "it is not published yet, or does not exist"
+        )
 
 
 class StaleHeadError(ClientError):

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tallystick_client.auditing import Progress, hash_to
-from tallystick_client.errors import StaleHeadError, StateError
+from tallystick_client.errors import BeyondHeadError, StaleHeadError, StateError
 from tallystick_client.guard import Reading, guarded, size_of
 from tallystick_client.idempotency import new_key
 from tallystick_client.results import Audited, Head, Proven, Upgrade
 from tallystick_client.transport import ClientExchange, T, on_disk
 from tallystick_client.trust import Trust
-from tallystick_merkle.errors import InconsistentError, TreeMismatchError
+from tallystick_merkle.errors import InconsistentError
 from tallystick_merkle.exchange.appending import (
     Appended,
     AppendedBatch,
@@ -213,6 +213,8 @@ class Session:
         self, reader: Reading, index: int, entry: bytes | None
     ) -> ClientExchange[Proven]:
         head = yield from self._head(reader)
+        if index >= head.size:
+            raise BeyondHeadError(index=index, size=head.size)
         if entry is None:
             entry = yield from _read_entry(reader, index, head.size)
         leaf = leaf_hash(entry)
@@ -251,10 +253,8 @@ def held_of(given: Appended | AppendedBatch | Held) -> list[Held]:
 
 
 def _read_entry(reader: TileReader, index: int, size: int) -> Exchange[bytes]:
-    """Fetch one entry from its bundle."""
-    if index >= size:
-        raise TreeMismatchError(f"there is no entry {index}: the log has {size}")
+    """Fetch one entry from its bundle. Requires index < size."""
     block = index // TILE_WIDTH
-    bundle = Tile(ENTRIES, block, tile_width(0, block, size))
+    bundle = Tile(ENTRIES, block, tile_width(ENTRIES, block, size))
     (entries,) = yield from reader.entries([bundle])
     return entries[index % TILE_WIDTH]

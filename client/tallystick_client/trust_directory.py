@@ -100,10 +100,14 @@ class DirectoryTrust:
 
     def promised(self) -> list[Held]:
         """Give the promised receipts by index; raise StateError for a damaged one."""
+        return [held for _, held in self.promised_files()]
+
+    def promised_files(self) -> list[tuple[Path, Held]]:
+        """Give the promised receipts with their files."""
         return self._read_all("promised")
 
-    def witnessed(self) -> list[Held]:
-        """Give the witnessed receipts by index; raise StateError for a damaged one."""
+    def witnessed_files(self) -> list[tuple[Path, Held]]:
+        """Give the witnessed receipts with their files."""
         return self._read_all("receipts")
 
     def keep_evidence(self, kind: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
@@ -141,10 +145,13 @@ class DirectoryTrust:
             ) from error
         return sorted(filter(pattern.fullmatch, names), key=_index_of)
 
-    def _read_all(self, folder: str) -> list[Held]:
-        found = [self._read(folder, name) for name in self._names(folder)]
+    def _read_all(self, folder: str) -> list[tuple[Path, Held]]:
+        names = self._names(folder)
+        found = [
+            (self.path / folder / name, self._read(folder, name)) for name in names
+        ]
         # One that was just upgraded by another program is gone.
-        return [held for held in found if held is not None]
+        return [(path, held) for path, held in found if held is not None]
 
     def _read(self, folder: str, name: str) -> Held | None:
         path = self.path / folder / name

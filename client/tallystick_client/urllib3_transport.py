@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import urllib3
+
 # The only place that names the type which a pool declares for its connections.
 from urllib3._base_connection import BaseHTTPConnection, BaseHTTPSConnection
 from urllib3.connection import HTTPConnection, HTTPSConnection

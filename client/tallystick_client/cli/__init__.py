@@ -1,0 +1,1 @@
+"""The `tallystick` command: people's verbs, and the way to the operators' commands."""

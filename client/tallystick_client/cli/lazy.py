@@ -1,0 +1,66 @@
+"""Commands of the other houses: named by entry points, imported only when called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+
+import typer
+
+from tallystick_client.errors import MissingExtraError
+
+GROUP = "tallystick.commands"
+"""The entry-point group in which a house names its commands."""
+
+_HELP = {
+    "server": "Run a log server (for operators).",
+    "witness": "Run a witness that cosigns logs (for operators).",
+}
+
+
+def names() -> tuple[str, ...]:
+    """Name the commands of other houses."""
+    return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add a stand-in for each house's commands; it loads them when it is called."""
+    for name in names():
+        app.command(
+            name,
+            help=_HELP.get(name, f"Commands of {name}."),
+            rich_help_panel="Operators",
+            add_help_option=False,
+            context_settings={
+                "allow_extra_args": True,
+                "ignore_unknown_options": True,
+                "allow_interspersed_args": False,
+            },
+        )(_stand_in(name))
+
+
+def run(name: str, arguments: list[str]) -> None:
+    """Run the commands of a house; they end the process with their own exit code."""
+    (entry, *_) = entry_points(group=GROUP, name=name)
+    load(entry)(args=arguments, prog_name=f"tallystick {name}")
+
+
+def load(entry: EntryPoint) -> typer.Typer:
+    """Import a house's commands; raise MissingExtraError where a library is missing."""
+    try:
+        app: object = entry.load()
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"tallystick {entry.name} needs: pip install 'tallystick[{entry.name}]' "
+            f"(there is no module {error.name})"
+        ) from error
+    if not isinstance(app, typer.Typer):
+        raise MissingExtraError(f"{entry.value} is not a group of commands")
+    return app
+
+
+def _stand_in(name: str) -> Callable[[typer.Context], None]:
+    def call(context: typer.Context) -> None:
+        run(name, context.args)
+
+    return call

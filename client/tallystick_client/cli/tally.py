@@ -1,0 +1,86 @@
+"""What an append has achieved, counted as it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tallystick_client.cli.console import Shell
+from tallystick_client.cli.network import Target
+from tallystick_merkle.exchange.appending import Refusal
+from tallystick_merkle.receipt import Status
+
+
+@dataclass(slots=True)
+class Tally:
+    """Entries in the log and entries refused, of one run."""
+
+    added: int = 0
+    repeated: int = 0
+    promised: int = 0
+    first: int | None = None
+    last: int | None = None
+    refused: list[tuple[int, Refusal]] = field(default_factory=list)
+
+    @property
+    def logged(self) -> int:
+        """Entries that are in the log now."""
+        return self.added + self.repeated
+
+    def take(self, index: int, *, status: Status, is_repeat: bool) -> None:
+        """Count one entry that is in the log."""
+        if is_repeat:
+            self.repeated += 1
+        else:
+            self.added += 1
+        self.promised += status is Status.PROMISED
+        self.first = index if self.first is None else min(self.first, index)
+        self.last = index if self.last is None else max(self.last, index)
+
+    def refuse(self, line: int, refusal: Refusal) -> None:
+        """Count one entry that the log did not take."""
+        self.refused.append((line, refusal))
+
+    def show(self, shell: Shell, target: Target) -> None:
+        """Say what was achieved, also when a run ends early."""
+        for line, refusal in self.refused:
+            shell.note(f"line {line} was refused: {refusal.detail}")
+        document = {
+            "origin": target.log.origin,
+            "added": self.added,
+            "repeated": self.repeated,
+            "promised": self.promised,
+            "witnessed": self.logged - self.promised,
+            "first_index": self.first,
+            "last_index": self.last,
+            "refused": [
+                {
+                    "line": line,
+                    "status": refusal.status,
+                    "code": refusal.code,
+                    "detail": refusal.detail,
+                }
+                for line, refusal in self.refused
+            ],
+        }
+        shell.result(document, self._text())
+
+    def _text(self) -> str:
+        if not self.logged:
+            return "nothing was logged"
+        parts = [f"{self.added} new"]
+        if self.repeated:
+            parts.append(f"{self.repeated} already logged")
+        span = (
+            f"entry {self.first}"
+            if self.first == self.last
+            else f"entries {self.first} to {self.last}"
+        )
+        text = f"{', '.join(parts)}: {span}"
+        if self.promised:
+            text += (
+                f"; {self.promised} promised, not yet witnessed "
+                "(later: tallystick receipts upgrade)"
+            )
+        else:
+            text += "; all witnessed"
+        return text
