@@ -24,9 +24,7 @@ KEYS = answers()["keys"]
 NOTES = answers()["checkpoint8"]
 FULL_NOTE: bytes = NOTES["full_note_4_sigs"].encode()
 SIGNED_NOTE: bytes = NOTES["ed25519_signed"].encode()
-HEAD8 = Checkpoint(
-    ORIGIN, 8, bytes.fromhex(answers()["tree8"]["roots_by_size"]["8"])
-)
+HEAD8 = Checkpoint(ORIGIN, 8, bytes.fromhex(answers()["tree8"]["roots_by_size"]["8"]))
 
 
 @cache
@@ -73,5 +71,3 @@ def two_of_two() -> Policy:
         "group both all a b\n"
         "quorum both\n".encode()
     )
-
-

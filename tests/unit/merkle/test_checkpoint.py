@@ -92,7 +92,9 @@ def test_extension_lines_are_kept() -> None:
     assert found.extension == ("one", "\u2028")
 
 
-@pytest.mark.parametrize("origin", ["has space", "has+plus", "U+0085: \u0085", "é" * 200])
+@pytest.mark.parametrize(
+    "origin", ["has space", "has+plus", "U+0085: \u0085", "é" * 200]
+)
 def test_a_foreign_origin_is_read_even_where_ours_may_not_look_so(origin: str) -> None:
     assert parse_checkpoint(f"{origin}\n8\n".encode() + ROOT + b"\n").origin == origin
     with pytest.raises(MalformedError, match="origin"):

@@ -77,9 +77,7 @@ def test_a_witness_writes_the_published_line() -> None:
 def test_a_0x04_key_signs_the_published_message() -> None:
     message = NOTES["cosignature_v1_message"].encode()
 
-    verify_line(
-        HEAD8, witness_key().verifier, line_of(witness_key(), message, TIME_S)
-    )
+    verify_line(HEAD8, witness_key().verifier, line_of(witness_key(), message, TIME_S))
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,8 @@ def test_the_key_put_together_by_hand_is_the_published_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a b", "a\u00a0b", "a\u2003b", "a\u2028b", "a\u0085b", "a\tb", "a\x1fb"]
+    "name",
+    ["", "a b", "a\u00a0b", "a\u2003b", "a\u2028b", "a\u0085b", "a\tb", "a\x1fb"],
 )
 def test_a_name_with_a_space_or_without_a_mark_is_refused(name: str) -> None:
     with pytest.raises(MalformedError, match="name"):
@@ -163,7 +164,9 @@ def test_a_name_that_is_not_unicode_is_refused() -> None:
         parse_skey("PRIVATE+KEY+\udcff")
 
 
-@pytest.mark.parametrize("key_id", ["aa158d87", "AA158D86", "aa158d8", "aa158d860", "é"])
+@pytest.mark.parametrize(
+    "key_id", ["aa158d87", "AA158D86", "aa158d8", "aa158d860", "é"]
+)
 def test_a_key_id_that_is_not_the_key_s_is_refused(key_id: str) -> None:
     with pytest.raises(MalformedError, match="key id"):
         parse_vkey(vkey_with(LOG["name"], b"\x01" + PUBLIC, key_id=key_id))

@@ -62,9 +62,7 @@ SIGNATURES = st.builds(
     st.binary(min_size=4, max_size=4),
     st.binary(min_size=1, max_size=80),
 )
-NOTES = st.builds(
-    Note, TEXTS, st.lists(SIGNATURES, min_size=1, max_size=5).map(tuple)
-)
+NOTES = st.builds(Note, TEXTS, st.lists(SIGNATURES, min_size=1, max_size=5).map(tuple))
 
 
 @pytest.mark.parametrize(("vkey", "text", "line"), PUBLISHED)
@@ -103,7 +101,9 @@ def test_any_note_is_refused_or_the_one_spelling(data: bytes) -> None:
 @given(hostile(LINE, LINE + LINE, b""))
 def test_any_signature_lines_are_refused_or_the_one_spelling(data: bytes) -> None:
     check_parser(
-        data, parse_signature_lines, lambda lines: b"".join(map(format_signature, lines))
+        data,
+        parse_signature_lines,
+        lambda lines: b"".join(map(format_signature, lines)),
     )
 
 

@@ -70,7 +70,9 @@ def test_all_published_cases_are_here() -> None:
     assert len(merkle_cases("consistency")) == 98
 
 
-@pytest.mark.parametrize("case", merkle_cases("inclusion"), ids=lambda case: case["name"])
+@pytest.mark.parametrize(
+    "case", merkle_cases("inclusion"), ids=lambda case: case["name"]
+)
 def test_published_inclusion_case(case: dict[str, Any]) -> None:
     def check() -> None:
         check_inclusion(
@@ -199,9 +201,7 @@ def test_a_path_proves_no_other_leaf_index_or_root(
     tree = SparseTree({index: leaf(b"marked")})
     path, root = tree.path(index, size), tree.root(size)
 
-    found = root_from_inclusion(
-        index=index, size=size, leaf=leaf(b"marked"), path=path
-    )
+    found = root_from_inclusion(index=index, size=size, leaf=leaf(b"marked"), path=path)
 
     assert found == root
     with pytest.raises(ProofError, match="leads to root"):

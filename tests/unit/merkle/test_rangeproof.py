@@ -77,9 +77,7 @@ def test_ranges_of_huge_trees_verify(size: int) -> None:
 
 
 @given(st.integers(1, MAX_SIZE), st.data())
-def test_a_range_has_at_most_two_hashes_a_level(
-    size: int, data: st.DataObject
-) -> None:
+def test_a_range_has_at_most_two_hashes_a_level(size: int, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, size - 1))
     stop = data.draw(st.integers(start + 1, size))
 
