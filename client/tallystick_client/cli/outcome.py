@@ -103,9 +103,10 @@ def report(error: Exception, *, is_json: bool) -> int:
 def _hint(error: typer.TyperException) -> str:
     """Name the help of the command that was misused."""
     context: object = getattr(error, "ctx", None)
-    if not isinstance(context, typer.Context) or not error.format_message():
+    command: object = getattr(context, "command_path", None)
+    if not isinstance(command, str) or not error.format_message():
         return ""
-    return f" Try '{context.command_path} --help'."
+    return f" Try '{command} --help'."
 
 
 def _advice(status: int) -> str:
