@@ -131,11 +131,6 @@ class Witness:
         """Free what readers that died hold in the store."""
         self._store.sweep()
 
-    def close(self) -> None:
-        """Close the anchor and the store."""
-        self._anchor.close()
-        self._store.close()
-
     def _ready_s(self) -> int:
         """Give the time to sign at; raise UnavailableError when signing must wait."""
         if self._failure is not None:
