@@ -15,9 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import urllib3
-
-# The only place that names the type which a pool declares for its connections.
-from urllib3._base_connection import BaseHTTPConnection, BaseHTTPSConnection
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
@@ -146,8 +143,13 @@ class _TlsConnection(HTTPSConnection):
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls: type[BaseHTTPConnection] = _Connection
+    """A pool of such connections."""
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls: type[BaseHTTPSConnection] = _TlsConnection
+    """The same over TLS."""
+
+
+# Not in the class bodies: the type declared there is private to urllib3.
+_Pool.ConnectionCls = _Connection
+_TlsPool.ConnectionCls = _TlsConnection

@@ -1,0 +1,115 @@
+"""Both clients behind one face, so that one suite holds for both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from tallystick_client.aio import AsyncTallystick
+from tallystick_client.auditing import Progress
+from tallystick_client.blocking import Tallystick
+from tallystick_client.results import Audited, Head, Proven, Upgrade
+from tallystick_client.session import ONE_LOOK, Patience, Wait
+from tallystick_merkle.exchange.appending import Appended, AppendedBatch
+from tallystick_merkle.exchange.trusting import Held
+from tallystick_merkle.policy import Policy
+from tests.unit.client.fake_log import (
+    LOG,
+    POLICY,
+    AsyncFakeTransport,
+    FakeLog,
+    FakeTransport,
+)
+
+T = TypeVar("T")
+
+
+class Driver(Protocol):
+    """What both clients can do."""
+
+    slept: list[float]
+
+    def append(
+        self, entry: bytes, key: str | None = None, *, wait: Wait = "durable"
+    ) -> Appended: ...
+
+    def append_batch(
+        self, entries: Sequence[bytes], key: str | None = None, *, wait: Wait
+    ) -> AppendedBatch: ...
+
+    def head(self) -> Head: ...
+
+    def upgrade(
+        self,
+        *receipts: Appended | AppendedBatch | Held,
+        patience: Patience = ONE_LOOK,
+    ) -> Upgrade: ...
+
+    def prove(self, index: int, entry: bytes | None = None) -> Proven: ...
+
+    def audit(self, progress: Progress | None = None) -> Audited: ...
+
+
+class BlockingDriver:
+    """The blocking client over a log in memory."""
+
+    def __init__(self, log: FakeLog, state: Path | None, policy: Policy) -> None:
+        self.slept: list[float] = []
+        self._client = Tallystick(
+            LOG,
+            policy,
+            state=state,
+            transport=FakeTransport(log),
+            sleep=self.slept.append,
+            random=lambda: 0.5,
+        )
+        self.append = self._client.append
+        self.append_batch = self._client.append_batch
+        self.head = self._client.head
+        self.upgrade = self._client.upgrade
+        self.prove = self._client.prove
+        self.audit = self._client.audit
+
+
+class AsyncDriver:
+    """The client for an event loop over a log in memory, one loop a call."""
+
+    def __init__(self, log: FakeLog, state: Path | None, policy: Policy) -> None:
+        self.slept: list[float] = []
+        self._client = AsyncTallystick(
+            LOG,
+            policy,
+            state=state,
+            transport=AsyncFakeTransport(log),
+            sleep=self._sleep,
+            random=lambda: 0.5,
+        )
+        self.append = _run(self._client.append)
+        self.append_batch = _run(self._client.append_batch)
+        self.head = _run(self._client.head)
+        self.upgrade = _run(self._client.upgrade)
+        self.prove = _run(self._client.prove)
+        self.audit = _run(self._client.audit)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+def _run(
+    method: Callable[..., Coroutine[Any, Any, T]],
+) -> Callable[..., T]:
+    return lambda *args, **kwargs: asyncio.run(method(*args, **kwargs))
+
+
+def open_driver(
+    kind: str, log: FakeLog, state: Path | None = None, policy: Policy = POLICY
+) -> Driver:
+    """Open a driver: "blocking" or "aio"."""
+    if kind == "blocking":
+        return BlockingDriver(log, state, policy)
+    return AsyncDriver(log, state, policy)
+
+
+KINDS = ("blocking", "aio")
