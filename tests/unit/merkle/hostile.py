@@ -17,6 +17,7 @@ NAME_CHARACTERS = st.characters(exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp"
 NAMES = st.text(
     NAME_CHARACTERS.filter(lambda mark: mark != "+"), min_size=1, max_size=20
 )
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 HASHES = st.binary(min_size=32, max_size=32)
 
 INSERTIONS = st.sampled_from(

@@ -20,7 +20,7 @@ BODY: bytes = NOTES["body"].encode()
 ROOT = BODY.split(b"\n")[2]
 
 LINES = st.text(
-    st.characters(exclude_categories=("Cs",)).filter(lambda mark: mark >= " "),
+    st.characters(codec="utf-8").filter(lambda mark: mark >= " "),
     min_size=1,
     max_size=30,
 )

@@ -148,7 +148,7 @@ def test_tail_widths_follow_from_the_size(size: int, widths: list[int]) -> None:
 
 def test_a_stored_row_that_is_too_short_is_named() -> None:
     with pytest.raises(TreeMismatchError, match="level 0 at size 3 has 64") as caught:
-        load_edge(3, lambda level, block: b"a" * 64)
+        load_edge(3, lambda *_: b"a" * 64)
 
     assert caught.value.index == 2
 

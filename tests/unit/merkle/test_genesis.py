@@ -17,16 +17,15 @@ from tallystick_merkle.genesis import (
     key_commitment,
     parse_genesis,
 )
-from tests.unit.merkle.hostile import HASHES, NAMES, check_parser, hostile
+from tests.unit.merkle.hostile import HASHES, NAMES, TEXTS, check_parser, hostile
 from tests.unit.merkle.people import KEYS, log_key
 
 SAMPLE = Genesis(
     "raw", "log.example/a", 1_700_000_000_000, b"n" * 32, b"r" * 32, (("a", 1),)
 )
 SETTINGS = st.dictionaries(
-    st.text(st.characters(exclude_categories=("Cs",)), max_size=10),
-    st.integers(-(2**64), 2**64 - 1)
-    | st.text(st.characters(exclude_categories=("Cs",)), max_size=10),
+    TEXTS,
+    st.integers(-(2**64), 2**64 - 1) | TEXTS,
     max_size=4,
 ).map(lambda settings: tuple(sorted(settings.items())))
 

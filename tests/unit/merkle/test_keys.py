@@ -42,8 +42,10 @@ SKEYS = [
         VKEYS[5],
     ),
     (
-        "PRIVATE+KEY+example.com/log/testdata+33d7b496+"
-        "AeymY/SZAX0jZcJ8enZ5FY1Dz+wTML2yWSkK+9DSF3eg",
+        (
+            "PRIVATE+KEY+example.com/log/testdata+33d7b496+"
+            "AeymY/SZAX0jZcJ8enZ5FY1Dz+wTML2yWSkK+9DSF3eg"
+        ),
         VKEYS[7],
     ),
 ]

@@ -36,21 +36,27 @@ LINE = DASH + b"a " + b64encode(b"keyid sig") + b"\n"
 PUBLISHED = [
     (
         "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
-        "If you think cryptography is the answer to your problem,\n"
-        "then you don't know what your problem is.\n",
-        "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSN"
-        "XgKvqfqdngotpRZb6KE6RyyBwJnAM=\n",
+        (
+            "If you think cryptography is the answer to your problem,\n"
+            "then you don't know what your problem is.\n"
+        ),
+        (
+            "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2p"
+            "ZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
+        ),
     ),
     (
         "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
         "This is an example message.\n",
-        "— example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYN"
-        "ZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n",
+        (
+            "— example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg"
+            "1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n"
+        ),
     ),
 ]
 
 TEXTS = st.lists(
-    st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r")).map(
+    st.text(st.characters(codec="utf-8")).map(
         lambda line: "".join(mark for mark in line if mark >= " ")
     ),
     min_size=1,

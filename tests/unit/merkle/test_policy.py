@@ -286,7 +286,8 @@ def test_every_policy_round_trips(policy: Policy) -> None:
 
 def test_urls_round_trip() -> None:
     text = (
-        f"{LOG.strip()} https://log.example\n{W1.strip()} http://w.example/1\nquorum a\n"
+        f"{LOG.strip()} https://log.example\n"
+        f"{W1.strip()} http://w.example/1\nquorum a\n"
     ).encode()
 
     assert format_policy(parse_policy(text)) == text
@@ -341,9 +342,9 @@ def test_a_quorum_that_is_not_met_says_who_signed() -> None:
     one = judge(note_of(HEAD8, by=[witness_key()]), two_of_two())
     both = judge(note_of(HEAD8, by=[witness_key(), second_witness()]), two_of_two())
 
-    with pytest.raises(PolicyNotMetError, match="size 8 .* by nobody"):
+    with pytest.raises(PolicyNotMetError, match=r"size 8 .* by nobody"):
         nobody.require_met()
-    with pytest.raises(PolicyNotMetError, match="by witness.example/w1$"):
+    with pytest.raises(PolicyNotMetError, match=r"by witness\.example/w1$"):
         one.require_met()
     both.require_met()
 
@@ -391,7 +392,7 @@ def test_a_listed_witness_whose_line_fails_refuses_the_checkpoint() -> None:
     line = cosign(replace(HEAD8, size=9), witness_key(), time_s=TIME_S)
     data = format_note(parse_note(SIGNED_NOTE).with_signatures([line]))
 
-    with pytest.raises(InvalidSignatureError, match="witness.example/w1"):
+    with pytest.raises(InvalidSignatureError, match=r"witness\.example/w1"):
         judge(data, two_of_two())
 
 
