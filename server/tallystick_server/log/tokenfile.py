@@ -18,9 +18,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tallystick_server.clock import Clock
 from tallystick_server.errors import NotInitialisedError, UsageError
 from tallystick_server.log.keyring import sync_directory
-from tallystick_server.log.tokens import SCOPE_APPEND, Token
+from tallystick_server.log.paths import log_directory
+from tallystick_server.log.tokens import (
+    SCOPE_APPEND,
+    NewToken,
+    Token,
+    make_token,
+    revoke,
+)
 from tallystick_server.ops.times import format_time, parse_time
 
 FORMAT = 1
@@ -58,6 +66,52 @@ def change_tokens(
         tokens = list(change(read_tokens(path)))
         _replace(path, format_tokens(tokens))
     return tokens
+
+
+def tokens_path(data: Path, log: str) -> Path:
+    """Where a log's tokens are."""
+    return log_directory(data, log) / FILE_NAME
+
+
+def add_token(  # all keyword-only but the folder
+    data: Path,
+    *,
+    log: str,
+    clock: Clock,
+    draw: Callable[[int], bytes],
+    principal: str = "",
+    expires_ms: int | None = None,
+) -> NewToken:
+    """Make a token and store it; `draw(n)` gives n random bytes. Raises UsageError."""
+    try:
+        new = make_token(
+            log=log,
+            created_ms=clock.now_ms(),
+            draw=draw,
+            principal=principal,
+            expires_ms=expires_ms,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    change_tokens(tokens_path(data, log), lambda tokens: [*tokens, new.token])
+    return new
+
+
+def list_tokens(data: Path, *, log: str) -> list[Token]:
+    """Read a log's tokens; raise NotInitialisedError where there is no log."""
+    path = tokens_path(data, log)
+    if not path.parent.is_dir():
+        raise _no_log(path.parent)
+    return read_tokens(path)
+
+
+def revoke_token(data: Path, *, log: str, token_id: str, clock: Clock) -> None:
+    """Revoke a token; raise UsageError when the log has none of this id."""
+    path, now_ms = tokens_path(data, log), clock.now_ms()
+    try:
+        change_tokens(path, lambda tokens: revoke(tokens, token_id, time_ms=now_ms))
+    except KeyError as error:
+        raise UsageError(f"the log {log} has no token {token_id[:80]!r}") from error
 
 
 def format_tokens(tokens: Sequence[Token]) -> bytes:
@@ -121,9 +175,7 @@ def _turn(folder: Path) -> Iterator[None]:
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise NotInitialisedError(
-            f"there is no log in {folder}; create one with: tallystick server init"
-        ) from error
+        raise _no_log(folder) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -146,3 +198,9 @@ def _replace(path: Path, data: bytes) -> None:
         sync_directory(path.parent)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _no_log(folder: Path) -> NotInitialisedError:
+    return NotInitialisedError(
+        f"no log at {folder}; make one with: tallystick server init"
+    )

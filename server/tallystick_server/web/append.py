@@ -7,24 +7,22 @@ Nothing is answered with 201 or 200 before it is durable (the log's promise), an
 is answered was checked.  A wait for witnesses that runs out is no error: the answer is
 the promised receipt, with a Location to ask again (D4).
 
-An idempotency key belongs to a principal.  The digest of a body is domain separated,
-so that a batch is never taken for an entry with the same bytes: for an entry it is the
-leaf hash (0x00), for a batch SHA-256(0x02 || body); 0x01 is interior nodes'.
+An idempotency key belongs to a principal; what it stands for is the digest of the body
+(see `log.digests`), which for one entry is its leaf hash.
 """
 
 from __future__ import annotations
-
-from hashlib import sha256
 
 from aiohttp import hdrs, web
 
 from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.exchange.appending import MAX_BATCH, MAX_BATCH_BYTES
-from tallystick_merkle.hashing import leaf_hash, leaf_hashes
+from tallystick_merkle.hashing import leaf_hashes
 from tallystick_merkle.tile import MAX_ENTRY, parse_bundle
 from tallystick_server.errors import BadRequestError
 from tallystick_server.log import answers
 from tallystick_server.log.commit import Placed, Submission
+from tallystick_server.log.digests import batch_digest, entry_digest
 from tallystick_server.log.log import Log
 from tallystick_server.log.sequencer import Ack
 from tallystick_server.storage.base import Published
@@ -40,8 +38,6 @@ HEADERS = {
 }
 """Headers of every answer to an append."""
 
-_BATCH = sha256(b"\x02")
-
 
 async def append_entry(request: web.Request) -> web.Response:
     """Append one entry."""
@@ -52,7 +48,7 @@ async def append_entry(request: web.Request) -> web.Response:
     )
     if not entry:
         raise BadRequestError(f"an entry has 1 to {MAX_ENTRY} bytes")
-    leaf = leaf_hash(entry)
+    leaf = entry_digest(entry)
     ack = await log.append(Submission(key, leaf, (entry,)))
     published = await log.witnessed(ack.head.size, wait_s) if wait_s else None
     return _answer_entry(log, ack, published, leaf, is_late=bool(wait_s))
@@ -69,10 +65,8 @@ async def append_batch(request: web.Request) -> web.Response:
     taken = tuple(filter(None, entries))
     if not taken:
         return _answer_nothing(log, entries, services.clock.now_ms())
-    digest = _BATCH.copy()
-    digest.update(body)
     leaves = leaf_hashes(list(taken))
-    ack = await log.append(Submission(key, digest.digest(), taken))
+    ack = await log.append(Submission(key, batch_digest(body), taken))
     published = await log.witnessed(ack.head.size, wait_s) if wait_s else None
     return _answer_batch(log, ack, published, entries=entries, leaves=leaves)
 

@@ -1,0 +1,18 @@
+"""The commands, gathered."""
+
+from __future__ import annotations
+
+import typer
+
+from tallystick_server.cli import config, making, serving, tokens
+
+app = typer.Typer(
+    help="Run a Tallystick log server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("init")(making.init)
+app.command("serve")(serving.serve)
+app.add_typer(config.app, name="config")
+app.add_typer(tokens.app, name="token")

@@ -1,0 +1,106 @@
+"""`serve`: run the server until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tallystick_server.cli.boundary import bounded
+from tallystick_server.cli.options import (
+    ConfigOption,
+    DataOption,
+    load_settings,
+)
+
+log = logging.getLogger(__name__)
+
+
+@bounded
+def serve(  # noqa: PLR0913 -- each option of the command is an argument
+    *,
+    data: DataOption = None,
+    config: ConfigOption = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT; port 0 takes a free one, and the line says it."),
+    ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Serve reads; take and sign nothing.")
+    ] = False,
+    insecure_http: Annotated[
+        bool,
+        typer.Option(
+            "--insecure-http",
+            help="Serve plain HTTP to other machines. Tokens travel in the clear.",
+        ),
+    ] = False,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate chain, PEM.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="debug, info, warning or error.")
+    ] = None,
+    new_anchor: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LOG",
+            help="Begin the anchor of this log anew, this once. Only after its loss"
+            " was explained.",
+        ),
+    ] = None,
+    sign_unproven: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LOG",
+            help="Sign for this log, this once, though no quorum of witnesses confirmed"
+            " it. Danger: if it was set back, this forks it for good.",
+        ),
+    ] = None,
+) -> None:
+    """Serve all logs of the data directory."""
+    import uvloop
+
+    from tallystick_server.clock import SystemClock
+    from tallystick_server.errors import UsageError
+    from tallystick_server.ops.logging import set_level, set_up_logging
+    from tallystick_server.wiring.running import Permissions
+    from tallystick_server.wiring.serving import Start
+    from tallystick_server.wiring.serving import serve as run
+
+    flags = {
+        "listen": listen,
+        "read_only": read_only or None,
+        "insecure_http": insecure_http or None,
+        "tls_cert": None if tls_cert is None else str(tls_cert),
+        "tls_key": None if tls_key is None else str(tls_key),
+        "log_level": log_level,
+    }
+    loaded = load_settings(config, data, **flags)
+    set_up_logging(loaded.settings.server.log_level)
+
+    def reload() -> None:
+        try:
+            level = load_settings(config, data, **flags).settings.server.log_level
+        except UsageError as error:
+            log.error("configuration kept as it was", extra={"why": str(error)})  # noqa: TRY400 -- the message says it all
+            return
+        set_level(level)
+
+    async def main() -> None:
+        permissions = Permissions(
+            frozenset(new_anchor or ()), frozenset(sign_unproven or ())
+        )
+        await run(Start(loaded, SystemClock(), permissions, _announce, reload))
+
+    uvloop.run(main())
+
+
+def _announce(url: str) -> None:
+    """Say on stdout that connections are accepted, and where."""
+    sys.stdout.write(f"listening on {url}\n")
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""Put the server together, by hand, in the order in which it starts."""

@@ -1,0 +1,156 @@
+"""Open one log for serving, in the order that a start must keep.
+
+    filesystem → lock → store → key → state re-derived → clock → anchor
+
+Each step may refuse, and then nothing after it has happened, and what was opened is
+closed again.  What the witnesses say, and everything that runs, comes after (see
+`wiring.running`).  A log that is opened for reading only takes no lock, needs no
+private key, and signs nothing.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from tallystick_merkle.errors import MalformedError
+from tallystick_merkle.keys import VerifierKey, parse_vkey
+from tallystick_merkle.policy import Policy, parse_policy
+from tallystick_server.clock import Clock
+from tallystick_server.config.model import LogSettings
+from tallystick_server.errors import IntegrityError, UsageError
+from tallystick_server.log.anchor import Anchor, open_anchor
+from tallystick_server.log.commit import LogState
+from tallystick_server.log.keyring import KeySigner, Signer, read_key
+from tallystick_server.log.lock import WriterLock
+from tallystick_server.log.paths import (
+    key_path,
+    lock_path,
+    log_directory,
+    store_directory,
+    vkeys_path,
+)
+from tallystick_server.log.startup import check_anchor, check_clock, load_state
+from tallystick_server.ops.disk import check_filesystem
+from tallystick_server.storage.base import Published
+from tallystick_server.storage.lmdb import LmdbStore, open_store
+
+_MAX_FILE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLog:
+    """A log whose state was checked, and what must be closed in the end.
+
+    `signer` is None when it only reads.  `is_anchored` says that the anchor proves
+    that the log was not set back.
+    """
+
+    name: str
+    settings: LogSettings
+    policy: Policy | None
+    key: VerifierKey
+    store: LmdbStore
+    state: LogState
+    published: Published | None
+    signer: Signer | None
+    anchor: Anchor | None
+    is_anchored: bool
+    closing: ExitStack
+
+    def close(self) -> None:
+        """Close the anchor, the store and, last, the lock."""
+        self.closing.close()
+
+
+def open_for_writing(
+    data: Path,
+    name: str,
+    settings: LogSettings,
+    *,
+    clock: Clock,
+    allow_new_anchor: bool = False,
+) -> OpenedLog:
+    """Open a log that this process will write. Raises StartError or StoreError."""
+    with ExitStack() as closing:
+        policy = read_policy(settings.policy)
+        check_filesystem(log_directory(data, name))
+        closing.enter_context(WriterLock(lock_path(data, name)))
+        store = open_store(store_directory(data, name))
+        closing.callback(store.close)
+        signer = KeySigner(read_key(key_path(data, name)))
+        state, published = load_state(store, signer.key)
+        check_clock(state.head, now_ms=clock.now_ms())
+        anchor, is_anchored = None, False
+        if settings.anchor is not None:
+            anchor = open_anchor(
+                settings.anchor,
+                origin=state.origin,
+                size=state.head.size,
+                allow_new=allow_new_anchor,
+            )
+            closing.callback(anchor.close)
+            is_anchored = check_anchor(anchor, store, state.head)
+        return OpenedLog(
+            name,
+            settings,
+            policy,
+            signer.key,
+            store,
+            state,
+            published,
+            signer,
+            anchor,
+            is_anchored,
+            closing.pop_all(),
+        )
+
+
+def open_for_reading(data: Path, name: str, settings: LogSettings) -> OpenedLog:
+    """Open a log to serve reads, beside its writer or without one."""
+    with ExitStack() as closing:
+        policy = read_policy(settings.policy)
+        store = open_store(store_directory(data, name), read_only=True)
+        closing.callback(store.close)
+        key = _read_vkey(vkeys_path(data, name))
+        state, published = load_state(store, key)
+        return OpenedLog(
+            name,
+            settings,
+            policy,
+            key,
+            store,
+            state,
+            published,
+            None,
+            None,
+            False,
+            closing.pop_all(),
+        )
+
+
+def read_policy(path: Path | None) -> Policy | None:
+    """Read a policy file; raise UsageError for one that cannot be used."""
+    if path is None:
+        return None
+    try:
+        return parse_policy(_read_file(path))
+    except MalformedError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _read_vkey(path: Path) -> VerifierKey:
+    """Read the log's own public key: the first line of its file."""
+    try:
+        return parse_vkey(_read_file(path).decode().partition("\n")[0])
+    except (MalformedError, UnicodeDecodeError) as error:
+        raise IntegrityError(f"{path} does not begin with a vkey") from error
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAX_FILE)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error

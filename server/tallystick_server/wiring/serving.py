@@ -1,0 +1,204 @@
+"""The life of a server process.
+
+    bind → open and start every log → listen → … → SIGTERM
+    → accept no connection → take no entry → commit what waits → publish the last head
+    → answer what is under way → close everything → exit 0
+
+When a writer fails the process ends at once (D10): what is in memory is in doubt, so
+nothing of it is flushed, published or answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from tallystick_server.clock import Clock
+from tallystick_server.config.load import Loaded
+from tallystick_server.errors import NotInitialisedError
+from tallystick_server.log.paths import log_names, logs_directory
+from tallystick_server.web.app import make_app, make_runner
+from tallystick_server.web.compressed import BundleCache
+from tallystick_server.web.connections import CappedSite, StalledReaders
+from tallystick_server.web.services import Limits, Services, make_services
+from tallystick_server.wiring.listening import bind, make_tls
+from tallystick_server.wiring.running import Permissions, RunningLog, start_log
+
+log = logging.getLogger(__name__)
+
+EXIT_FAILED = 1
+"""Exit code when a writer failed: what it committed last is in doubt."""
+
+_MAINTAIN_S = 60.0
+_STALLED_S = 1.0
+
+
+@dataclass(slots=True)
+class Start:
+    """How a server is started.
+
+    `announce` is told the address once connections are accepted; `reload` is called on
+    SIGHUP, before the token files are read again.
+    """
+
+    loaded: Loaded
+    clock: Clock
+    permissions: Permissions
+    announce: Callable[[str], None]
+    reload: Callable[[], None]
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def serve(start: Start) -> None:
+    """Serve until SIGTERM or SIGINT; return when everything is closed.
+
+    Raises StartError or StoreError when a log may not be opened.
+    """
+    settings = start.loaded.settings.server
+    async with AsyncExitStack() as closing:
+        sock = bind(settings)
+        closing.callback(sock.close)
+        tls = make_tls(settings)
+        logs: list[RunningLog] = []
+        for name in _names(start.loaded):
+            running = await start_log(
+                name, start.loaded, start.clock, start.permissions
+            )
+            closing.push_async_callback(running.close)
+            logs.append(running)
+        services = _make_services(start, logs)
+        runner = _make_runner(start, services)
+        await runner.setup()
+        closing.push_async_callback(runner.cleanup)
+        site = CappedSite(
+            runner,
+            sock,
+            most=settings.max_connections,
+            backlog=settings.backlog,
+            ssl_context=tls,
+        )
+        await site.start()
+        _watch_signals(start, services)
+        log.info("serving", extra={"url": site.name, "logs": list(services.hosted)})
+        start.announce(site.name)
+        await _until_stopped(start, logs, runner)
+        log.info("stopping")
+        await site.stop()
+        for running in logs:
+            await running.drain()
+        for running in logs:
+            await running.log.close()  # wakes who waits for witnesses
+    log.info("stopped")
+
+
+async def _until_stopped(
+    start: Start, logs: list[RunningLog], runner: web.AppRunner
+) -> None:
+    """Run everything beside the requests until the process is told to end."""
+    async with asyncio.TaskGroup() as group:
+        beside = [
+            group.create_task(_end_on_failure(logs)),
+            group.create_task(_maintain(logs)),
+            group.create_task(_cut_stalled(runner, start)),
+        ]
+        await start.stop.wait()
+        for task in beside:
+            task.cancel()
+
+
+async def _end_on_failure(logs: list[RunningLog]) -> None:
+    """End the process at once when a writer fails (D10)."""
+    waiting = {
+        failed: running.log.name
+        for running in logs
+        if (failed := running.log.failed) is not None
+    }
+    if not waiting:
+        return
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for failed in done:
+        log.critical(
+            "writer failed", extra={"log": waiting[failed]}, exc_info=failed.result()
+        )
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(EXIT_FAILED)
+
+
+async def _maintain(logs: list[RunningLog]) -> None:
+    """Free what dead readers hold in the stores, every minute."""
+    while True:
+        await asyncio.sleep(_MAINTAIN_S)
+        for running in logs:
+            running.opened.store.maintain()
+
+
+async def _cut_stalled(runner: web.AppRunner, start: Start) -> None:
+    """Cut connections whose client takes nothing of its answer."""
+    stalled = StalledReaders(
+        start.loaded.settings.server.write_timeout_s, clock_s=time.monotonic
+    )
+    while True:
+        await asyncio.sleep(_STALLED_S)
+        connections = runner.server.connections if runner.server else []
+        open_ones = [one.transport for one in connections if one.transport is not None]
+        if cut := stalled.cut(open_ones):
+            log.warning("stalled connections cut", extra={"connections": cut})
+
+
+def _names(loaded: Loaded) -> list[str]:
+    """Name the logs to serve: all that there are, and none that is only configured."""
+    data = loaded.settings.server.data
+    names = log_names(data)
+    missing = sorted(set(loaded.settings.logs) - set(names))
+    if missing or not names:
+        where = logs_directory(data) / (missing[0] if missing else "")
+        raise NotInitialisedError(
+            f"no log at {where}; make one with: tallystick server init"
+        )
+    return names
+
+
+def _make_services(start: Start, logs: list[RunningLog]) -> Services:
+    settings = start.loaded.settings.server
+    return make_services(
+        [running.hosted for running in logs],
+        clock=start.clock,
+        limits=Limits(
+            body_timeout_s=settings.body_timeout_s, wait_max_s=settings.wait_max_s
+        ),
+        bundles=BundleCache(most_bytes=settings.bundle_cache_bytes),
+    )
+
+
+def _make_runner(start: Start, services: Services) -> web.AppRunner:
+    settings = start.loaded.settings.server
+    return make_runner(
+        make_app(services),
+        keepalive_s=settings.keepalive_s,
+        shutdown_s=settings.shutdown_s,
+        has_access_log=settings.access_log,
+    )
+
+
+def _watch_signals(start: Start, services: Services) -> None:
+    """SIGTERM and SIGINT end the process in order; SIGHUP reads what may change."""
+    loop = asyncio.get_running_loop()
+
+    def reload() -> None:
+        start.reload()
+        for hosted in services.hosted.values():
+            hosted.gate.reload()
+
+    loop.add_signal_handler(signal.SIGTERM, start.stop.set)
+    loop.add_signal_handler(signal.SIGINT, start.stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload)
