@@ -117,12 +117,12 @@ class LmdbStore:
         tables = self._tables
         with self._reading(lambda: "the last head") as read:
             head = self._last_head(read)
-            if head is None:
-                raise IntegrityError("the store holds no head at all")
             published = self._published(read)
             count = read.stat(tables.entries)["entries"]
             cursor = read.cursor(tables.entries)
             last = unpack_index(cursor.key(), table=ENTRIES) if cursor.last() else -1
+        if head is None:
+            raise IntegrityError("the store holds no head at all")
         if count != head.size or last != head.size - 1:
             raise IntegrityError(
                 f"{count} entries up to index {last} are stored, the last head has "
@@ -210,17 +210,38 @@ class LmdbStore:
         for key, value in self.scan(KEYS):
             yield key, unpack_used_key(value)
 
-    def scan(
-        self, table: bytes, *, start: bytes = b""
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """Read the raw items of a table in order, from the key `start` on.
+    def scan(self, table: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Read the raw items of a table, in the order of their keys.
 
         No transaction is open between two items that are given: what is committed
         meanwhile may be seen.
         """
+        start = b""
         while chunk := self._read_chunk(table, start):
             yield from chunk
             start = chunk[-1][0] + b"\0"
+
+    def scan_keys(self, table: bytes) -> Iterator[bytes]:
+        """Read the raw keys of a table, in order; else as `scan`."""
+        start = b""
+        while chunk := self._read_keys(table, start):
+            yield from chunk
+            start = chunk[-1] + b"\0"
+
+    def published(self) -> Published | None:
+        """Read the published checkpoint alone."""
+        with self._reading(lambda: "the published checkpoint") as read:
+            return self._published(read)
+
+    def count(self, table: bytes) -> int:
+        """Count the items of a table."""
+        with self._reading(lambda: f"table {table.decode()}") as read:
+            return read.stat(self._tables.named[table])["entries"]
+
+    def last_head(self) -> Head | None:
+        """Read the last head alone; None when there is none at all."""
+        with self._reading(lambda: "the last head") as read:
+            return self._last_head(read)
 
     def maintain(self) -> int:
         """Free the slots of readers that died; give their number.
@@ -262,6 +283,15 @@ class LmdbStore:
                 if size >= _CHUNK_BYTES:
                     break
         return chunk
+
+    def _read_keys(self, table: bytes, start: bytes) -> list[bytes]:
+        """Copy the next keys of a table, up to a bound."""
+        with self._reading(lambda: f"table {table.decode()}") as read:
+            cursor = read.cursor(self._tables.named[table])
+            if not cursor.set_range(start):
+                return []
+            keys = cursor.iternext(keys=True, values=False)
+            return [bytes(key) for key in islice(keys, _CHUNK_ITEMS)]
 
     @contextmanager
     def _reading(

@@ -42,6 +42,9 @@ TABLES = (META, ENTRIES, ROWS, HEADS, KEYS)
 PUBLISHED = b"published"
 """The key of the published checkpoint in the table `meta`."""
 
+META_ITEMS = frozenset({b"format", b"kind", b"origin", b"created_ms", PUBLISHED})
+"""Every key of the table `meta`."""
+
 _INDEX = Struct(">Q")
 _ROW = Struct(">BQ")
 _HEAD = Struct(f">Q{HASH_SIZE}s")
