@@ -147,14 +147,14 @@ def test_a_full_map_grows_while_others_read(path: Path) -> None:
             )
         )
         for kind in EvidenceKind
-        for size in range(20)
+        for size in range(5)
     ]
     stop.set()
     reader.join()
 
     assert all(kept)
     assert failures == []
-    assert len(store.evidence()) == 60
+    assert len(store.evidence()) == 15
     store.close()
 
 
