@@ -38,7 +38,7 @@ def test_long_texts_are_cut() -> None:
 
 def test_a_traceback_stays_on_its_line() -> None:
     try:
-        raise ValueError("what\nhappened")
+        int("what\nhappened")
     except ValueError:
         record = logging.LogRecord("n", 40, "p", 1, "failed", (), sys.exc_info())
 

@@ -28,12 +28,12 @@ def test_a_store_at_or_ahead_of_its_anchor_passes(anchored: Anchored) -> None:
 
 
 def test_a_store_behind_its_anchor_is_refused() -> None:
-    with pytest.raises(IntegrityError, match="rolled back: size 9 .* has 8"):
+    with pytest.raises(IntegrityError, match=r"rolled back: size 9 .* has 8"):
         check_anchor([at(8)], {LOG.place: (9, ROOT)})
 
 
 def test_a_store_without_the_anchored_head_is_refused() -> None:
-    with pytest.raises(IntegrityError, match="rolled back: size 0 .* has nothing"):
+    with pytest.raises(IntegrityError, match=r"rolled back: size 0 .* has nothing"):
         check_anchor([LOG.followed()], {LOG.place: (0, ROOT)})
 
 
