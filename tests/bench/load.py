@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import uvloop
 
@@ -103,8 +104,8 @@ class Connection(asyncio.Protocol):
         self.need = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transport is one by its methods, not by its ancestors.
+        self.transport = cast("asyncio.Transport", transport)
 
     def send_next(self) -> None:
         request = next(self.todo, None)

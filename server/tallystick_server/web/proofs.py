@@ -62,12 +62,13 @@ async def get_inclusion(request: web.Request) -> web.Response:
     index, size = read_number(query, "index"), read_number(query, "size")
     if not index < size <= log.head.size:
         raise BadRequestError(f"expected index < size <= {log.head.size}")
+    proven = log.reader.prove(index=index, size=size)
     proof = {
         "index": index,
         "size": size,
-        "leaf_hash": log.reader.leaf(index).hex(),
-        "path": _base64(log.reader.inclusion(index=index, size=size)),
-        "root": b64encode(log.reader.root(size)).decode(),
+        "leaf_hash": proven.leaf.hex(),
+        "path": _base64(proven.path),
+        "root": b64encode(proven.root).decode(),
     }
     return web.Response(body=json.dumps(proof).encode(), headers=_PROOF)
 

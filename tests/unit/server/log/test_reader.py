@@ -48,6 +48,9 @@ def test_proofs_are_those_of_the_reference(data: st.DataObject) -> None:
 
     assert READER.root(size) == TREE.root(size)
     assert list(READER.inclusion(index=index, size=size)) == TREE.path(index, size)
+    proven = READER.prove(index=index, size=size)
+    assert (list(proven.path), proven.root) == (TREE.path(index, size), TREE.root(size))
+    assert proven.leaf == TREE.hash(index, index + 1)
     assert list(READER.consistency(old=old, new=size)) == TREE.proof(old, size)
 
 
@@ -95,7 +98,7 @@ def test_a_receipt_is_checked_against_the_head_it_names() -> None:
     head = LOG.state.head
 
     text = READER.receipt(index=5, size=head.size, root=head.root, note=head.note)
-    with pytest.raises(IntegrityError, match="entry 5"):
+    with pytest.raises(IntegrityError, match="proof of entry 5"):
         READER.receipt(index=5, size=head.size, root=b"\0" * 32, note=head.note)
 
     assert parse_receipt(text).checkpoint == head.note
