@@ -33,7 +33,7 @@ def send_whole(target: Target, entry: bytes, wait: Wait, tally: Tally) -> None:
     """Send one entry."""
     with Tallystick(target.log, target.policy, state=target.state) as client:
         done = client.append(entry, wait=wait)
-    tally.take(done.index, status=done.status, is_repeat=done.is_repeat)
+    tally.take(done.index, line=1, status=done.status, is_repeat=done.is_repeat)
 
 
 def send_batches(
@@ -100,7 +100,12 @@ def _send_batch(
 ) -> None:
     done = client.append_batch([line.entry for line in batch], wait=wait)
     for position in done.positions:
-        tally.take(done.index(position), status=done.status, is_repeat=done.is_repeat)
+        tally.take(
+            done.index(position),
+            line=batch[position].number,
+            status=done.status,
+            is_repeat=done.is_repeat,
+        )
     for position, refusal in done.refusals.items():
         tally.refuse(batch[position].number, refusal)
 
@@ -117,4 +122,6 @@ async def _send_line(
             raise
         tally.refuse(line.number, Refusal(error.status, error.code, error.detail))
         return
-    tally.take(done.index, status=done.status, is_repeat=done.is_repeat)
+    tally.take(
+        done.index, line=line.number, status=done.status, is_repeat=done.is_repeat
+    )

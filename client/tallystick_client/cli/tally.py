@@ -20,14 +20,18 @@ class Tally:
     first: int | None = None
     last: int | None = None
     refused: list[tuple[int, Refusal]] = field(default_factory=list)
+    places: dict[int, int] | None = None
+    """Index of each line, for those who want to know them all."""
 
     @property
     def logged(self) -> int:
         """Entries that are in the log now."""
         return self.added + self.repeated
 
-    def take(self, index: int, *, status: Status, is_repeat: bool) -> None:
+    def take(self, index: int, *, line: int, status: Status, is_repeat: bool) -> None:
         """Count one entry that is in the log."""
+        if self.places is not None:
+            self.places[line] = index
         if is_repeat:
             self.repeated += 1
         else:

@@ -1,0 +1,1 @@
+"""Recorded audit events that the demo appends, with their licence beside them."""
