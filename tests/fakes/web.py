@@ -25,7 +25,7 @@ from tallystick_server.storage.base import LogStore, Published
 from tallystick_server.web.app import make_app, make_runner
 from tallystick_server.web.compressed import BundleCache
 from tallystick_server.web.freshness import Freshness
-from tallystick_server.web.services import Hosted, Limits, make_services
+from tallystick_server.web.services import Hosted, Limits, Standing, make_services
 from tests.fakes.logs import NAME, ORIGIN, log_key, memory_log
 
 MIB = 1024 * 1024
@@ -103,6 +103,7 @@ class WebBench:
             self.log,
             TokenGate(NAME, self.token_path, self.inner.clock),
             Freshness(),
+            Standing(),
             detects_rollback=detects_rollback,
             stale_after_ms=5_000,
         )

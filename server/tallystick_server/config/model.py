@@ -150,6 +150,12 @@ class ServerSettings(Section):
         le=65_535,
         description="Connections the kernel holds while the server is busy.",
     )
+    witness_timeout_s: float = Field(
+        default=5.0,
+        gt=0,
+        le=60,
+        description="Seconds that a witness may take over one request.",
+    )
     shutdown_s: float = Field(
         default=15.0,
         gt=0,
@@ -167,6 +173,7 @@ class ServerSettings(Section):
         description="Free space below which no entry is taken (507). Danger: a disk"
         " that runs full in the middle of a commit stops the log.",
     )
+
     @model_validator(mode="after")
     def _check_tls(self) -> ServerSettings:
         if (self.tls_cert is None) != (self.tls_key is None):
@@ -199,6 +206,12 @@ class LogSettings(Section):
         le=3600,
         description="Least seconds between published checkpoints. Less costs witnesses"
         " more requests.",
+    )
+    republish_s: float = Field(
+        default=900.0,
+        ge=1,
+        description="Seconds after which the cosignatures of a log that does not grow"
+        " are renewed. Clients may judge a checkpoint by their age.",
     )
     monitoring: dict[str, Url] = Field(
         default_factory=dict,

@@ -60,7 +60,10 @@ def check_all(services: Services) -> list[Check]:
 def check_log(hosted: Hosted, now_ms: int) -> Iterator[Check]:
     """Look at one log; `now_ms` is monotonic."""
     log, name = hosted.log, hosted.log.name
-    if log.is_read_only:
+    if hosted.standing.blocked is not None:
+        detail = f"waiting for clearance: {hosted.standing.blocked}"
+        yield _blocking(f"{name}: signing", Level.UNHEALTHY, detail)
+    elif log.is_read_only:
         yield _blocking(f"{name}: signing", Level.DEGRADED, "the log is read-only")
     elif log.stopped is not None:
         yield _blocking(f"{name}: signing", Level.UNHEALTHY, log.stopped)
@@ -68,6 +71,7 @@ def check_log(hosted: Hosted, now_ms: int) -> Iterator[Check]:
         yield Check(f"{name}: signing", Level.OK, "the log takes entries")
         yield _check_queue(hosted)
         yield _check_freshness(hosted, now_ms)
+    yield from _check_witnesses(hosted)
     yield _check_disk(hosted)
     yield _check_rollback(hosted)
 
@@ -115,6 +119,19 @@ def _check_freshness(hosted: Hosted, now_ms: int) -> Check:
         return Check(name, Level.OK, "the published checkpoint is fresh")
     detail = f"nothing was published for {lag_ms // 1000} s although the log grew"
     return _blocking(name, Level.UNHEALTHY, detail)
+
+
+def _check_witnesses(hosted: Hosted) -> Iterator[Check]:
+    """Look at each witness; one that fails is no reason to take traffic away."""
+    publisher = hosted.standing.publisher
+    for one in publisher.health().witnesses if publisher else ():
+        name = f"{hosted.log.name}: witness {one.name}"
+        if one.last_error is not None:
+            yield Check(name, Level.DEGRADED, one.last_error)
+        elif one.last_ok_ms_ago is None:
+            yield Check(name, Level.OK, "not asked yet")
+        else:
+            yield Check(name, Level.OK, f"answered {one.last_ok_ms_ago // 1000} s ago")
 
 
 def _check_disk(hosted: Hosted) -> Check:

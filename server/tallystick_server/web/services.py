@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
 
 from aiohttp import web
 
 from tallystick_server.clock import Clock
 from tallystick_server.errors import NotFoundError
 from tallystick_server.log.log import Log
+from tallystick_server.log.publisher import PublisherHealth
 from tallystick_server.log.tokengate import TokenGate
 from tallystick_server.web.compressed import BundleCache
 from tallystick_server.web.freshness import Freshness
@@ -27,6 +29,26 @@ class Limits:
     wait_max_s: float = 20.0
 
 
+@dataclass(slots=True)
+class Standing:
+    """What is known of a log beside itself; kept up to date by the wiring.
+
+    `blocked` says why a log that is meant to sign does not yet; `publisher` tells how
+    publishing goes, once it runs.
+    """
+
+    blocked: str | None = None
+    publisher: HasHealth | None = None
+
+
+class HasHealth(Protocol):
+    """Tells how publishing goes; `log.publisher.Publisher` does."""
+
+    def health(self) -> PublisherHealth:
+        """Give the facts."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Hosted:
     """One log as it is served: itself, who may append, how fresh it is published.
@@ -38,6 +60,7 @@ class Hosted:
     log: Log
     gate: TokenGate
     freshness: Freshness
+    standing: Standing
     detects_rollback: bool
     stale_after_ms: int
 

@@ -1,25 +1,35 @@
-"""Make an opened log run: signer → writer → sequencer → log → what is hosted."""
+"""Make one log run: open it, clear it, start it, and give what is hosted.
+
+opened log → log that reads → keeper (clearance, writer, publisher) → hosted
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from tallystick_server.clock import Clock
 from tallystick_server.config.load import Loaded
+from tallystick_server.log.evidence import FileEvidence
+from tallystick_server.log.keyring import Signer
 from tallystick_server.log.log import Identity, Log, LogLimits
 from tallystick_server.log.paths import log_directory
+from tallystick_server.log.publishing import PublishSettings
 from tallystick_server.log.reader import Reader
 from tallystick_server.log.sequencer import QueueLimits, Sequencer
 from tallystick_server.log.startup import read_genesis
 from tallystick_server.log.tokenfile import tokens_path
 from tallystick_server.log.tokengate import TokenGate
+from tallystick_server.log.witnesses import PeerWitnesses, targets_of
 from tallystick_server.log.writer import Writer
 from tallystick_server.ops.disk import free_bytes
+from tallystick_server.ops.peers import Peers
 from tallystick_server.web.freshness import Freshness
-from tallystick_server.web.services import Hosted
+from tallystick_server.web.services import Hosted, Standing
+from tallystick_server.wiring.keeping import Keeper
 from tallystick_server.wiring.opening import (
     OpenedLog,
     open_for_reading,
@@ -27,6 +37,9 @@ from tallystick_server.wiring.opening import (
 )
 
 log = logging.getLogger(__name__)
+
+EVIDENCE = "evidence"
+"""Folder, in a log's own, of heads that contradict it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +55,31 @@ class Permissions:
 
 
 @dataclass(frozen=True, slots=True)
+class World:
+    """What every log of a process works with.
+
+    `on_failure` is told the name of a log whose writer has failed, and the error: the
+    process must end (D10).
+    """
+
+    clock: Clock
+    peers: Peers
+    permissions: Permissions
+    on_failure: Callable[[str, BaseException], None]
+
+
+@dataclass(frozen=True, slots=True)
 class RunningLog:
-    """A log that is served, and what it was opened with."""
+    """A log that is served, what it was opened with, and who keeps it, if anybody."""
 
     opened: OpenedLog
     hosted: Hosted
+    keeper: Keeper | None
 
     @property
     def log(self) -> Log:
         """The log itself."""
         return self.hosted.log
-
-    async def drain(self) -> None:
-        """Take no more entries, commit what waits, publish what was committed."""
-        await self.log.drain()
 
     async def close(self) -> None:
         """End the writer, then close what was opened."""
@@ -63,10 +87,11 @@ class RunningLog:
         self.opened.close()
 
 
-async def start_log(
-    name: str, loaded: Loaded, clock: Clock, permissions: Permissions
-) -> RunningLog:
-    """Open a log and start it. Raises StartError or StoreError."""
+async def start_log(name: str, loaded: Loaded, world: World) -> RunningLog:
+    """Open a log, ask its witnesses, and start it. Raises StartError or StoreError.
+
+    Requires a running event loop.
+    """
     server, settings = loaded.settings.server, loaded.log(name)
     if server.read_only:
         opened = open_for_reading(server.data, name, settings)
@@ -75,65 +100,61 @@ async def start_log(
             server.data,
             name,
             settings,
-            clock=clock,
-            allow_new_anchor=name in permissions.new_anchor,
+            clock=world.clock,
+            allow_new_anchor=name in world.permissions.new_anchor,
         )
-    if not detects_rollback(opened):
-        log.warning("rollback not detectable", extra={"log": name})
-    return run_log(
-        opened,
-        data=server.data,
-        clock=clock,
-        disk_margin_bytes=server.disk_margin_bytes,
-    )
+    try:
+        running = _make_running(opened, loaded, world)
+        if not running.hosted.detects_rollback:
+            log.warning("rollback not detectable", extra={"log": name})
+        if running.keeper is not None:
+            await running.keeper.clear()
+    except BaseException:
+        opened.close()
+        raise
+    return running
 
 
-def run_log(
-    opened: OpenedLog, *, data: Path, clock: Clock, disk_margin_bytes: int
-) -> RunningLog:
-    """Start a log's writer, if it has one, and make it ready to be hosted.
-
-    Requires a running event loop.
-    """
-    log = _make_log(opened, data, clock, disk_margin_bytes)
+def _make_running(opened: OpenedLog, loaded: Loaded, world: World) -> RunningLog:
+    """Put the parts of one log together; nothing is signed yet."""
+    server, settings, name = loaded.settings.server, opened.settings, opened.name
+    clock = world.clock
+    shown = _make_log(opened, server.data, clock, server.disk_margin_bytes)
+    standing = Standing()
+    targets = targets_of(opened.policy, settings.monitoring)
+    keeper = None
     if opened.signer is not None:
-        writer = Writer(
-            store=opened.store,
-            signer=opened.signer,
-            state=opened.state,
-            clock=clock,
-            anchor=opened.anchor,
+        keeper = Keeper(
+            opened,
+            shown,
+            standing,
+            targets,
+            PeerWitnesses(world.peers, timeout_s=server.witness_timeout_s),
+            FileEvidence(log_directory(server.data, name) / EVIDENCE),
+            clock,
+            start_writer=partial(_start_writer, opened, opened.signer, shown, world),
+            publish_settings=PublishSettings(republish_s=settings.republish_s),
+            may_be_unproven=name in world.permissions.unproven,
         )
-        limits = QueueLimits(
-            queue_entries=opened.settings.max_queue,
-            queue_bytes=opened.settings.max_queue_bytes,
-        )
-        sequencer = Sequencer(writer, limits=limits, on_head=log.saw_head)
-        sequencer.start()
-        log.attach(sequencer, stop=writer.stop_signing, stopped=lambda: writer.stopped)
     hosted = Hosted(
-        log,
-        TokenGate(opened.name, tokens_path(data, opened.name), clock),
+        shown,
+        TokenGate(name, tokens_path(server.data, name), clock),
         Freshness(),
-        detects_rollback=detects_rollback(opened),
-        stale_after_ms=int(opened.settings.stale_after_s * 1000),
+        standing,
+        detects_rollback=bool(targets) or settings.anchor is not None,
+        stale_after_ms=int(settings.stale_after_s * 1000),
     )
-    return RunningLog(opened, hosted)
-
-
-def detects_rollback(opened: OpenedLog) -> bool:
-    """Whether witnesses or an anchor would notice that the log was set back (D8)."""
-    asks = opened.policy is not None and opened.policy.asks_for_witnesses
-    return asks or opened.settings.anchor is not None
+    return RunningLog(opened, hosted, keeper)
 
 
 def _make_log(
     opened: OpenedLog, data: Path, clock: Clock, disk_margin_bytes: int
 ) -> Log:
-    """Make the log that the rest of the server sees."""
+    """Make the log that the rest of the server sees; it reads, and takes nothing."""
     settings = opened.settings
-    kind = read_genesis(opened.store).kind
     unwitnessed_s = settings.max_unwitnessed_s
+    kind = read_genesis(opened.store).kind
+    free: Callable[[], int] = partial(free_bytes, log_directory(data, opened.name))
     limits = LogLimits(
         min_free_bytes=disk_margin_bytes,
         max_unwitnessed_entries=settings.max_unwitnessed_entries,
@@ -147,5 +168,26 @@ def _make_log(
         policy=opened.policy,
         clock=clock,
         limits=limits,
-        free_bytes=partial(free_bytes, log_directory(data, opened.name)),
+        free_bytes=free,
+    )
+
+
+def _start_writer(opened: OpenedLog, signer: Signer, shown: Log, world: World) -> None:
+    """Start the writer of a log that was cleared. Requires a running event loop."""
+    writer = Writer(
+        store=opened.store,
+        signer=signer,
+        state=opened.state,
+        clock=world.clock,
+        anchor=opened.anchor,
+    )
+    limits = QueueLimits(
+        queue_entries=opened.settings.max_queue,
+        queue_bytes=opened.settings.max_queue_bytes,
+    )
+    sequencer = Sequencer(writer, limits=limits, on_head=shown.saw_head)
+    sequencer.start()
+    shown.attach(sequencer, stop=writer.stop_signing, stopped=lambda: writer.stopped)
+    sequencer.failed.add_done_callback(
+        lambda failed: world.on_failure(opened.name, failed.result())
     )

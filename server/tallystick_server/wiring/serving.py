@@ -14,7 +14,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -26,12 +25,13 @@ from tallystick_server.clock import Clock
 from tallystick_server.config.load import Loaded
 from tallystick_server.errors import NotInitialisedError
 from tallystick_server.log.paths import log_names, logs_directory
+from tallystick_server.ops.peers import Peers
 from tallystick_server.web.app import make_app, make_runner
 from tallystick_server.web.compressed import BundleCache
 from tallystick_server.web.connections import CappedSite, StalledReaders
 from tallystick_server.web.services import Limits, Services, make_services
 from tallystick_server.wiring.listening import bind, make_tls
-from tallystick_server.wiring.running import Permissions, RunningLog, start_log
+from tallystick_server.wiring.running import Permissions, RunningLog, World, start_log
 
 log = logging.getLogger(__name__)
 
@@ -61,20 +61,16 @@ class Start:
 async def serve(start: Start) -> None:
     """Serve until SIGTERM or SIGINT; return when everything is closed.
 
-    Raises StartError or StoreError when a log may not be opened.
+    Raises StartError or StoreError when a log may not be opened, or fails later.
     """
     settings = start.loaded.settings.server
     async with AsyncExitStack() as closing:
         sock = bind(settings)
         closing.callback(sock.close)
         tls = make_tls(settings)
-        logs: list[RunningLog] = []
-        for name in _names(start.loaded):
-            running = await start_log(
-                name, start.loaded, start.clock, start.permissions
-            )
-            closing.push_async_callback(running.close)
-            logs.append(running)
+        peers = Peers()
+        closing.push_async_callback(peers.close)
+        logs = await _start_logs(start, peers, closing)
         services = _make_services(start, logs)
         runner = _make_runner(start, services)
         await runner.setup()
@@ -90,47 +86,58 @@ async def serve(start: Start) -> None:
         _watch_signals(start, services)
         log.info("serving", extra={"url": site.name, "logs": list(services.hosted)})
         start.announce(site.name)
-        await _until_stopped(start, logs, runner)
-        log.info("stopping")
-        await site.stop()
-        for running in logs:
-            await running.drain()
-        for running in logs:
-            await running.log.close()  # wakes who waits for witnesses
+        try:
+            await _run(start, logs, runner, site)
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
     log.info("stopped")
 
 
-async def _until_stopped(
-    start: Start, logs: list[RunningLog], runner: web.AppRunner
+async def _start_logs(
+    start: Start, peers: Peers, closing: AsyncExitStack
+) -> list[RunningLog]:
+    """Start every log, one after the other."""
+    logs: list[RunningLog] = []
+    world = World(start.clock, peers, start.permissions, _end_at_once)
+    for name in _names(start.loaded):
+        running = await start_log(name, start.loaded, world)
+        closing.push_async_callback(running.close)
+        logs.append(running)
+    return logs
+
+
+async def _run(
+    start: Start, logs: list[RunningLog], runner: web.AppRunner, site: CappedSite
 ) -> None:
     """Run everything beside the requests until the process is told to end."""
+    keepers = [running.keeper for running in logs if running.keeper is not None]
     async with asyncio.TaskGroup() as group:
         beside = [
-            group.create_task(_end_on_failure(logs)),
             group.create_task(_maintain(logs)),
             group.create_task(_cut_stalled(runner, start)),
         ]
+        keeping = [group.create_task(keeper.run()) for keeper in keepers]
         await start.stop.wait()
+        log.info("stopping")
+        await site.stop()
+        for running in logs:
+            await running.log.drain()  # committed first: the last head covers it
+        for keeper in keepers:
+            keeper.stop()
+        await asyncio.gather(*keeping)
+        for running in logs:
+            await running.log.close()  # wakes who waits for witnesses
         for task in beside:
             task.cancel()
 
 
-async def _end_on_failure(logs: list[RunningLog]) -> None:
-    """End the process at once when a writer fails (D10)."""
-    waiting = {
-        failed: running.log.name
-        for running in logs
-        if (failed := running.log.failed) is not None
-    }
-    if not waiting:
-        return
-    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for failed in done:
-        log.critical(
-            "writer failed", extra={"log": waiting[failed]}, exc_info=failed.result()
-        )
+def _end_at_once(name: str, error: BaseException) -> None:
+    """End the process: a writer failed, and what it committed last is in doubt (D10).
+
+    Nothing is flushed, answered or closed; the next start re-reads and re-verifies.
+    """
+    log.critical("writer failed", extra={"log": name}, exc_info=error)
     logging.shutdown()
-    sys.stdout.flush()
     os._exit(EXIT_FAILED)
 
 
