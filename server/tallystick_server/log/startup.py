@@ -77,18 +77,19 @@ def check_clock(head: Head, *, now_ms: int) -> None:
 
 
 def check_anchor(anchor: Anchor, store: LogStore, head: Head) -> bool:
-    """Compare a log with its anchor, and record the last head if it is not there.
+    """Compare a log with its anchor.
 
     Gives whether the agreement proves that the log was not set back: it does when the
     anchor held the last head, or lacked only that one, which a crash can have kept
-    from it.  An anchor that is new, or further behind, was not kept.
+    from it; then it is recorded now.  An anchor that is new, or further behind, was
+    not kept: nothing is recorded, or the next start would take it for proof.  Whoever
+    clears the log by other means records its head then.
 
     Raises IntegrityError when the anchor is ahead of the log or remembers another
     root: the log was set back, or replaced.  Raises StoreError when it cannot record.
     """
     last = anchor.last()
     if last is None:
-        anchor.record(head.size, head.root)
         return False
     size, root = last
     if size > head.size:
@@ -102,9 +103,10 @@ def check_anchor(anchor: Anchor, store: LogStore, head: Head) -> bool:
             f"the anchor holds root {root.hex()} at size {size}, the log has "
             f"{found.hex()} there: it is another history"
         )
-    missed = 0 if size == head.size else _heads_after(store, size)
+    if size < head.size and _heads_after(store, size) > 1:
+        return False
     anchor.record(head.size, head.root)
-    return missed <= 1
+    return True
 
 
 def _heads_after(store: LogStore, size: int) -> int:

@@ -400,14 +400,13 @@ def test_a_clock_further_behind_is_refused() -> None:
         check_clock(head, now_ms=head.time_ms - 10_001)
 
 
-def test_a_new_anchor_records_the_head_and_proves_nothing() -> None:
+def test_a_new_anchor_proves_nothing_at_no_start() -> None:
     log = log_of(5)
     anchor = MemoryAnchor()
 
-    is_proof = check_anchor(anchor, log.store, log.state.head)
-
-    assert not is_proof
-    assert anchor.last() == (5, log.state.head.root)
+    assert not check_anchor(anchor, log.store, log.state.head)
+    assert not check_anchor(anchor, log.store, log.state.head)
+    assert anchor.last() is None
 
 
 def test_an_anchor_at_the_head_proves_that_nothing_is_missing() -> None:
@@ -432,14 +431,14 @@ def test_a_crash_between_commit_and_anchor_is_made_good() -> None:
     assert anchor.last() == (300, log.state.head.root)
 
 
-def test_an_anchor_that_was_not_kept_agrees_but_proves_nothing() -> None:
+def test_an_anchor_that_was_not_kept_proves_nothing_at_no_start() -> None:
     log = log_of(300)
     anchor = anchor_behind(log, 2)
+    held = anchor.last()
 
-    is_proof = check_anchor(anchor, log.store, log.state.head)
-
-    assert not is_proof
-    assert anchor.last() == (300, log.state.head.root)
+    assert not check_anchor(anchor, log.store, log.state.head)
+    assert not check_anchor(anchor, log.store, log.state.head)
+    assert anchor.last() == held
 
 
 def test_an_anchor_ahead_of_the_log_is_a_rollback() -> None:
@@ -466,7 +465,6 @@ def test_an_anchor_with_another_root_is_another_history(size: int) -> None:
 def test_a_log_set_back_while_its_anchor_was_kept_is_refused() -> None:
     log = memory_log()
     anchor = MemoryAnchor()
-    check_anchor(anchor, log.store, log.state.head)
     backup = memory_log()
     writer_of(log, anchor).commit([submission("a", b"1")])
 
