@@ -20,10 +20,10 @@ from tallystick_merkle.hashing import HASH_SIZE, MAX_SIZE, fold_right, node_hash
 from tallystick_merkle.shape import (
     Node,
     Span,
+    check_index,
     consistency_length,
     consistency_spans,
     inclusion_length,
-    inclusion_spans,
     span_nodes,
 )
 
@@ -52,8 +52,29 @@ class Plan:
 
 
 def plan_inclusion(*, index: int, size: int) -> Plan:
-    """Plan the inclusion path of leaf `index` in the tree of `size` leaves."""
-    return plan_spans(inclusion_spans(index, size))
+    """Plan the inclusion path of leaf `index` in the tree of `size` leaves.
+
+    The same as planning `inclusion_spans`, read off the bits of `index`: below the
+    level where the paths of the leaf and of the last leaf meet, every sibling is one
+    node, but for the topmost, which may be ragged; above it there are left siblings
+    only, one for each set bit.
+    """
+    check_index(index, size)
+    inner = (index ^ (size - 1)).bit_length()
+    nodes = [Node(level, (index >> level) ^ 1) for level in range(inner)]
+    counts = [1] * inner
+    if inner and nodes[-1].position + 1 << inner - 1 > size:
+        top = nodes.pop()
+        ragged = span_nodes(Span(top.position << top.level, size))
+        nodes += ragged
+        counts[-1] = len(ragged)
+    border = index >> inner
+    for level in range(inner, inner + border.bit_length()):
+        if border & 1:
+            nodes.append(Node(level, border - 1))
+            counts.append(1)
+        border >>= 1
+    return Plan(tuple(nodes), tuple(counts))
 
 
 def plan_consistency(*, old: int, new: int) -> Plan:

@@ -14,8 +14,12 @@ from tallystick_merkle.proof import (
     plan_consistency,
     plan_inclusion,
     plan_root,
+    plan_spans,
+    plan_spans,
     root_from_inclusion,
 )
+from tallystick_merkle.shape import inclusion_spans
+from tallystick_merkle.shape import inclusion_spans
 from tests.reference.rfc6962 import leaf
 from tests.reference.sparse import SparseTree
 from tests.unit.merkle.trees import (
@@ -194,6 +198,17 @@ def test_consistency_proofs_of_huge_trees_verify(new: int) -> None:
 
 
 @given(SIZES, st.data())
+def test_the_plan_of_a_path_is_that_of_its_spans(
+    size: int, data: st.DataObject
+) -> None:
+    index = data.draw(st.integers(0, size - 1))
+
+    plan = plan_inclusion(index=index, size=size)
+
+    assert plan == plan_spans(inclusion_spans(index, size))
+
+
+@given(SIZES, st.data())
 def test_a_path_proves_no_other_leaf_index_or_root(
     size: int, data: st.DataObject
 ) -> None:
@@ -283,3 +298,21 @@ def test_equal_sizes_with_other_roots_are_inconsistent() -> None:
 def test_a_plan_refuses_another_number_of_nodes() -> None:
     with pytest.raises(ProofError, match="expected 3 node hashes, found 2"):
         plan_inclusion(index=0, size=8).assemble([b"a" * 32] * 2)
+
+
+@given(st.data())
+def test_a_planned_path_is_the_plan_of_its_spans(data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, 2**62))
+    index = data.draw(st.integers(0, size - 1))
+
+    assert plan_inclusion(index=index, size=size) == plan_spans(
+        inclusion_spans(index, size)
+    )
+
+
+def test_every_small_planned_path_is_the_plan_of_its_spans() -> None:
+    for size in range(1, 131):
+        for index in range(size):
+            assert plan_inclusion(index=index, size=size) == plan_spans(
+                inclusion_spans(index, size)
+            )
