@@ -46,23 +46,24 @@ from tallystick_server.storage.environment import (
     open_environment,
     open_tables,
 )
+from tallystick_server.storage.items import (
+    get_entries,
+    get_last_head,
+    get_published,
+    put_commit,
+    put_published,
+)
 from tallystick_server.storage.mapping import MARGIN, GrowingMap, room_for
 from tallystick_server.storage.records import (
     ENTRIES,
     HEADS,
     KEYS,
-    PUBLISHED,
     About,
     pack_about,
-    pack_head,
-    pack_index,
-    pack_published,
     pack_row_key,
-    pack_used_key,
     unpack_about,
     unpack_head,
     unpack_index,
-    unpack_published,
     unpack_used_key,
 )
 from tallystick_server.storage.rules import (
@@ -116,8 +117,8 @@ class LmdbStore:
         """Read the last head and the published checkpoint, and compare the counts."""
         tables = self._tables
         with self._reading(lambda: "the last head") as read:
-            head = self._last_head(read)
-            published = self._published(read)
+            head = get_last_head(read, self._tables)
+            published = get_published(read, self._tables)
             count = read.stat(tables.entries)["entries"]
             cursor = read.cursor(tables.entries)
             last = unpack_index(cursor.key(), table=ENTRIES) if cursor.last() else -1
@@ -138,7 +139,7 @@ class LmdbStore:
     def commit(self, commit: Commit) -> None:
         """Store a step whole; durable when this returns."""
         with self._writing(room_for(commit)) as write:
-            last = self._last_head(write)
+            last = get_last_head(write, self._tables)
             check_parent(commit, last)
             check_step(commit, last)
             put_commit(write, self._tables, commit)
@@ -146,11 +147,11 @@ class LmdbStore:
     def publish(self, published: Published) -> None:
         """Store the published checkpoint; durable when this returns."""
         with self._writing(len(published.note) + MARGIN) as write:
-            last = self._last_head(write)
+            last = get_last_head(write, self._tables)
             if last is None:
                 raise IntegrityError("the store holds no head at all")
-            check_published(published, self._published(write), last)
-            write.put(PUBLISHED, pack_published(published), db=self._tables.meta)
+            check_published(published, get_published(write, self._tables), last)
+            put_published(write, self._tables, published)
 
     def find_keys(self, keys: Sequence[bytes]) -> Mapping[bytes, UsedKey]:
         """Look up idempotency keys."""
@@ -188,17 +189,8 @@ class LmdbStore:
 
     def read_entries(self, start: int, stop: int) -> list[bytes]:
         """Read entries [start, stop)."""
-        entries: list[bytes] = []
-        with self._reading(lambda: f"entry {start + len(entries)}") as read:
-            cursor = read.cursor(self._tables.entries)
-            if start < stop and cursor.set_range(pack_index(start)):
-                for key, entry in islice(cursor.iternext(), stop - start):
-                    if key != pack_index(start + len(entries)):
-                        break
-                    entries.append(bytes(entry))
-        if start + len(entries) < stop:
-            raise IntegrityError(f"entry {start + len(entries)} is not stored")
-        return entries
+        with self._reading(lambda: f"an entry of [{start}, {stop})") as read:
+            return get_entries(read, self._tables, start, stop)
 
     def heads(self) -> Iterator[Head]:
         """Read every signed head, sizes ascending."""
@@ -231,7 +223,7 @@ class LmdbStore:
     def published(self) -> Published | None:
         """Read the published checkpoint alone."""
         with self._reading(lambda: "the published checkpoint") as read:
-            return self._published(read)
+            return get_published(read, self._tables)
 
     def count(self, table: bytes) -> int:
         """Count the items of a table."""
@@ -241,7 +233,7 @@ class LmdbStore:
     def last_head(self) -> Head | None:
         """Read the last head alone; None when there is none at all."""
         with self._reading(lambda: "the last head") as read:
-            return self._last_head(read)
+            return get_last_head(read, self._tables)
 
     def maintain(self) -> int:
         """Free the slots of readers that died; give their number.
@@ -257,17 +249,6 @@ class LmdbStore:
         with self._writer, self._map.alone():
             self._is_closed = True
             self._env.close()
-
-    def _last_head(self, read: lmdb.Transaction[memoryview]) -> Head | None:
-        cursor = read.cursor(self._tables.heads)
-        if not cursor.last():
-            return None
-        size = unpack_index(cursor.key(), table=HEADS)
-        return unpack_head(size, cursor.value())
-
-    def _published(self, read: lmdb.Transaction[memoryview]) -> Published | None:
-        value = read.get(PUBLISHED, db=self._tables.meta)
-        return None if value is None else unpack_published(value)
 
     def _read_chunk(self, table: bytes, start: bytes) -> list[tuple[bytes, bytes]]:
         """Copy the next items of a table, up to a bound in items and in bytes."""
@@ -373,29 +354,6 @@ def create_store(directory: Path, first: Commit, *, map_bytes: int = MAP_BYTES) 
             put_commit(write, tables, first)
     except lmdb.Error as error:
         raise StoreError(f"cannot make a store at {directory}: {error}") from error
-
-
-def put_commit(
-    write: lmdb.Transaction[memoryview], tables: Tables, commit: Commit
-) -> None:
-    """Put a checked commit into a transaction; raise StoreError where it collides."""
-    start = commit.parent_size
-    entries = [
-        (pack_index(index), entry) for index, entry in enumerate(commit.entries, start)
-    ]
-    rows = [(pack_row_key(row.level, row.block), row.hashes) for row in commit.rows]
-    keys = sorted((key, pack_used_key(used)) for key, used in commit.keys)
-    head = (pack_index(commit.head.size), pack_head(commit.head))
-    done = [
-        write.cursor(tables.entries).putmulti(entries, append=True),
-        write.cursor(tables.rows).putmulti(rows),
-        write.cursor(tables.keys).putmulti(keys, overwrite=False),
-        write.cursor(tables.heads).putmulti([head], append=True),
-    ]
-    if any(consumed != added for consumed, added in done):
-        raise StoreError(
-            f"the commit of size {commit.head.size} collides with what is stored"
-        )
 
 
 def _about(entry: bytes) -> About:
