@@ -15,10 +15,8 @@ from tallystick_merkle.proof import (
     plan_inclusion,
     plan_root,
     plan_spans,
-    plan_spans,
     root_from_inclusion,
 )
-from tallystick_merkle.shape import inclusion_spans
 from tallystick_merkle.shape import inclusion_spans
 from tests.reference.rfc6962 import leaf
 from tests.reference.sparse import SparseTree
