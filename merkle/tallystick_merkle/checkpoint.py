@@ -52,7 +52,10 @@ def format_checkpoint(checkpoint: Checkpoint) -> bytes:
 
 
 def parse_checkpoint(text: bytes) -> Checkpoint:
-    """Read the text of a checkpoint; raise MalformedError unless it is canonical."""
+    """Read the text of a checkpoint; raise MalformedError unless it is canonical.
+
+    Each kind of line has one spelling, so what is read is what formatting would write.
+    """
     check_text(text, what="checkpoint", longest=MAX_CHECKPOINT)
     if not text.endswith(b"\n"):
         raise MalformedError("checkpoint", "does not end in LF")
@@ -61,12 +64,9 @@ def parse_checkpoint(text: bytes) -> Checkpoint:
         raise MalformedError("checkpoint", f"expected 3 lines, found {len(lines)}")
     if not all(lines):
         raise MalformedError("checkpoint", "an empty line")
-    checkpoint = Checkpoint(
+    return Checkpoint(
         lines[0].decode(),
         parse_decimal(lines[1], what="checkpoint", where="size"),
         parse_hash(lines[2], what="checkpoint", where="root"),
         tuple(line.decode() for line in lines[_FIXED_LINES:]),
     )
-    if format_checkpoint(checkpoint) != text:
-        raise MalformedError("checkpoint", "not the canonical spelling")
-    return checkpoint

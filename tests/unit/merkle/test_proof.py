@@ -298,16 +298,6 @@ def test_a_plan_refuses_another_number_of_nodes() -> None:
         plan_inclusion(index=0, size=8).assemble([b"a" * 32] * 2)
 
 
-@given(st.data())
-def test_a_planned_path_is_the_plan_of_its_spans(data: st.DataObject) -> None:
-    size = data.draw(st.integers(1, 2**62))
-    index = data.draw(st.integers(0, size - 1))
-
-    assert plan_inclusion(index=index, size=size) == plan_spans(
-        inclusion_spans(index, size)
-    )
-
-
 def test_every_small_planned_path_is_the_plan_of_its_spans() -> None:
     for size in range(1, 131):
         for index in range(size):

@@ -162,6 +162,33 @@ def test_a_hash_that_is_not_32_bytes_is_refused(part: str) -> None:
         RangeTree(shape, **hashes, root=b"r" * 32)
 
 
+@pytest.mark.parametrize("size", [9, 64, 100])
+def test_a_part_of_a_range_has_a_proof_of_its_own(size: int) -> None:
+    tree = reference()
+    whole = range_tree(tree, 3, size - 2, size)
+
+    for start in range(3, size - 2):
+        for stop in (start + 1, (start + size) // 2, size - 2):
+            if not start < stop <= size - 2:
+                continue
+            shape = range_shape(start=start, stop=stop, size=size)
+            left, right = whole.range_proof(shape)
+            assert left == tuple(tree.hash(*span) for span in shape.left)
+            assert right == tuple(tree.hash(*span) for span in shape.right)
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "size"), [(1, 3, 8), (2, 5, 8), (2, 4, 9), (2, 4, 7)]
+)
+def test_no_proof_is_given_for_leaves_outside_the_range(
+    start: int, stop: int, size: int
+) -> None:
+    found = range_tree(reference(), 2, 4, 8)
+
+    with pytest.raises(ProofError, match="not in the proven range"):
+        found.range_proof(range_shape(start=start, stop=stop, size=size))
+
+
 @pytest.mark.parametrize("index", [1, 4, -1])
 def test_no_path_is_given_for_a_leaf_outside_the_range(index: int) -> None:
     found = range_tree(reference(), 2, 4, 8)
