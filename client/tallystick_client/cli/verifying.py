@@ -71,12 +71,12 @@ def judge_entry(
         raise UsageError(f"{name}: {error}") from error
     except ProofError as error:
         shorter = entry.removesuffix(b"\n").removesuffix(b"\r")
+        hint = ""
         if shorter != entry and _proves(receipt, shorter, policy):
-            raise ProofError(
-                f"{error}; without its line end the entry is in the log: "
-                "try again with --line 1"
-            ) from error
-        raise
+            hint = "; without its line end it would be: try again with --line 1"
+        raise ProofError(
+            f"this is not entry {receipt.index} of the log{hint} ({error})"
+        ) from error
 
 
 def _proves(receipt: Receipt, entry: bytes, policy: Policy) -> bool:

@@ -49,6 +49,7 @@ POLICY = Policy(
     (PolicyGroup("both", 2, tuple(key.name for key in WITNESSES)),),
     "both",
 )
+ONE_WITNESS = Policy(POLICY.logs, POLICY.witnesses[:1], (), "w1.example")
 NO_WITNESS = Policy((PolicyLog(LOG_KEY.verifier, None),), (), (), "none")
 
 JSON = {"content-type": "application/json"}
