@@ -15,7 +15,7 @@ import lmdb
 import pytest
 
 from tallystick_merkle.errors import RefusedError
-from tallystick_merkle.exchange.appending import LogAddress, append_entry
+from tallystick_merkle.exchange.appending import LogAddress, append_batch
 from tallystick_merkle.exchange.reading import TileReader
 from tallystick_merkle.exchange.witness import Conflict, ask_witness
 from tallystick_merkle.policy import Policy, judge, parse_policy
@@ -25,7 +25,8 @@ from tests.system.stack import LOG, ORIGIN, Daemon, run, run_json
 
 pytestmark = pytest.mark.system
 
-COUNT = 40
+COUNT = 300
+"""More than a bundle: what a server re-hashes at its start is the last one."""
 
 
 class Forger:
@@ -61,16 +62,15 @@ class Forger:
         address = LogAddress(
             ORIGIN, f"{daemon.url}/v1/logs/{LOG}", f"{daemon.url}/t/{LOG}", self.token
         )
-        size = 0
-        for number in range(count):
-            size = drive(
-                append_entry(
-                    address,
-                    b"%s %d" % (name.encode(), number),
-                    policy=self.policy,
-                    key=f"{name}-{number}",
-                )
-            ).size
+        batch = drive(
+            append_batch(
+                address,
+                [b"%s %d" % (name.encode(), number) for number in range(count)],
+                policy=self.policy,
+                key=name,
+            )
+        )
+        size = batch.index(count - 1) + 1
         while self.served(daemon)[1] < size:
             pass
         return size

@@ -15,7 +15,7 @@ from tallystick_merkle.policy import judge
 from tallystick_merkle.proof import check_inclusion
 from tallystick_merkle.receipt import Status
 from tests.system.drive import drive
-from tests.system.stack import Stack
+from tests.system.stack import LOG, Stack
 
 pytestmark = pytest.mark.system
 
@@ -24,7 +24,7 @@ def test_a_promised_head_is_audited_through_tiles_and_proofs(tmp_path: Path) -> 
     with Stack(tmp_path) as stack:
         for witness in stack.witnesses:
             witness.kill()
-        stack.start("--sign-without-witnesses")
+        stack.start("--sign-unproven", LOG)
         answers = [
             drive(
                 append_entry(
