@@ -41,6 +41,7 @@ from tallystick_server.storage.base import (
     UsedKey,
 )
 from tallystick_server.storage.environment import (
+    DATA_FILE,
     Tables,
     create_environment,
     open_environment,
@@ -102,6 +103,7 @@ class LmdbStore:
         self._writer = threading.Lock()
         self._failure: str | None = None
         self._is_closed = False
+        self._map.check_file((Path(env.path()) / DATA_FILE).stat().st_size)
         self._tables = open_tables(env)
         meta = self._tables.meta
         with self._reading(lambda: "table meta") as read:
@@ -138,7 +140,7 @@ class LmdbStore:
 
     def commit(self, commit: Commit) -> None:
         """Store a step whole; durable when this returns."""
-        with self._writing(room_for(commit)) as write:
+        with self._writing(room_for(commit, page=self._map.page)) as write:
             last = get_last_head(write, self._tables)
             check_parent(commit, last)
             check_step(commit, last)

@@ -16,28 +16,28 @@ from contextlib import contextmanager
 
 import lmdb
 
+from tallystick_server.errors import IntegrityError
 from tallystick_server.storage.base import Commit
 
-PAGE = 4096
-"""Bytes in a page of the map."""
-
 MARGIN = 16 * 1024 * 1024
-_IN_PAGE = 1900
-_BRANCHES = 2 * PAGE
+"""Free bytes that any write finds at least: tables, free list, a long note."""
+
+_PER_VALUE = 64
+_LOOSE_PAGES = 16
 
 
-def room_for(commit: Commit) -> int:
+def room_for(commit: Commit, *, page: int) -> int:
     """Give the most bytes of new pages that a commit can need, freed ones not counted.
 
-    A value stored in a leaf page may leave as much again unused; a longer one has
-    pages of its own; each row, each random key and each table copies its path.
+    `page` is the size of a page.  A value stored in a leaf may leave as much again
+    unused; a longer one has pages of its own; each row and each random key copies its
+    path: a leaf and a branch, both of which may split.
     """
-    values = [len(entry) for entry in commit.entries]
-    need = sum(
-        2 * (size + 64) if size <= _IN_PAGE else size + 2 * PAGE for size in values
-    )
-    need += sum(len(row.hashes) + 2 * PAGE + _BRANCHES for row in commit.rows)
-    need += len(commit.keys) * (2 * PAGE + _BRANCHES)
+    path = 4 * page
+    need = sum(2 * (len(entry) + _PER_VALUE) + page // 16 for entry in commit.entries)
+    need += sum(len(entry) + page for entry in commit.entries if 4 * len(entry) > page)
+    need += sum(len(row.hashes) + page + path for row in commit.rows)
+    need += sum(len(key) + path for key, _ in commit.keys)
     return need + len(commit.head.note) + MARGIN
 
 
@@ -47,9 +47,24 @@ class GrowingMap:
     def __init__(self, env: lmdb.Environment) -> None:
         """Guard `env`, which must not be read or resized but through this."""
         self._env = env
+        self.page = env.stat()["psize"]
+        """Bytes in a page."""
         self._turn = threading.Condition()
         self._readers = 0
         self._is_taken = False
+
+    def check_file(self, size: int) -> None:
+        """Raise IntegrityError when a data file of `size` bytes is cut short.
+
+        Reading a page behind its end would kill the process.  The very last pages may
+        never have been written, if they were freed by the commit that took them.
+        """
+        needed = (self._env.info()["last_pgno"] + 1 - _LOOSE_PAGES) * self.page
+        if size < needed:
+            raise IntegrityError(
+                f"the data file has {size} bytes and is cut short: its pages take "
+                f"{needed} at least; restore a backup"
+            )
 
     @contextmanager
     def reading(self) -> Iterator[lmdb.Transaction[memoryview]]:
@@ -67,7 +82,7 @@ class GrowingMap:
         Waits for the readers that are under way; new ones wait for it.
         """
         info = self._env.info()
-        used = (info["last_pgno"] + 1) * PAGE
+        used = (info["last_pgno"] + 1) * self.page
         size = info["map_size"]
         if size - used >= need:
             return
