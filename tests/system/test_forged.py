@@ -71,9 +71,18 @@ class Forger:
             )
         )
         size = batch.index(count - 1) + 1
-        while self.served(daemon)[1] < size:
+        while not self.is_published(daemon, size):
             pass
         return size
+
+    def is_published(self, daemon: Daemon, size: int) -> bool:
+        """Whether a checkpoint of at least `size` is served; none at first."""
+        try:
+            return self.served(daemon)[1] >= size
+        except RefusedError as error:
+            if error.status != 404:
+                raise
+            return False
 
     def served(self, daemon: Daemon) -> tuple[bytes, int]:
         """The served checkpoint and its size."""
