@@ -114,6 +114,14 @@ def test_the_same_size_again_is_cosigned_afresh() -> None:
     assert parse_add_checkpoint(peer.requests[-1].body).proof == ()
 
 
+def test_a_witness_at_our_size_cosigns_after_the_conflict() -> None:
+    log, peer = log_of(9), witness()
+    ask(peer, log, size=9)
+
+    assert isinstance(ask(peer, log, size=9), Cosigned)
+    assert olds(peer) == [0, 0, 9]
+
+
 def test_a_witness_ahead_of_us_is_a_conflict_with_its_size() -> None:
     log, peer = log_of(9), witness()
     ask(peer, log, size=9)
