@@ -23,6 +23,7 @@ from pathlib import Path
 
 from tallystick_client.errors import UsageError
 from tallystick_client.files import read_small, write_files
+from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.keys import VerifierKey, format_vkey, parse_vkey
 from tallystick_merkle.policy import parse_policy
 
@@ -127,10 +128,9 @@ class Place:
                 f"{self.path} was not made by the demo and is left alone: "
                 "choose another --dir"
             )
-        setup = self._read_setup()
-        if is_used and (reset or setup is None):
+        setup = None if reset or not is_used else self._read_setup()
+        if is_used and setup is None:
             self._clear()
-            setup = None
         write_files(self.path, {_MARKER: b"tallystick demo; safe to delete\n"})
         return setup
 
@@ -157,19 +157,18 @@ class Place:
         write_files(self.path, {_SETUP: json.dumps(document).encode() + b"\n"})
 
     def _read_setup(self) -> Setup | None:
-        data = (
-            read_small(self.path / _SETUP, limit=_MOST) if self.path.exists() else None
-        )
+        data = read_small(self.path / _SETUP, limit=_MOST)
         if data is None:
             return None
         try:
             document = json.loads(data)
+            first, second = document["witnesses"]
             return Setup(
                 parse_vkey(document["log"]),
-                tuple(parse_vkey(text) for text in document["witnesses"]),
+                (parse_vkey(first), parse_vkey(second)),
                 int(document["first_port"]),
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, MalformedError) as error:
             raise UsageError(
                 f"{self.path / _SETUP} is damaged: start over with --reset"
             ) from error
