@@ -168,8 +168,8 @@ class Publisher:
         if self._is_due(now_ms):
             if self._policy.is_met_by(k for item in idle for k in item.target.keys):
                 await self._open_round(now_ms)
-            elif not self._tasks:  # nobody can still make it possible
-                self._quorum_met = False
+            elif not self._tasks:  # nobody can still change that
+                self._quorum_met = self._is_current() and self._is_met(self._round)
         round_ = self._round
         if round_ is None:
             return
