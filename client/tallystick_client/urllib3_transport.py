@@ -107,30 +107,35 @@ def _read(answer: BaseHTTPResponse, request: Request, deadline: float) -> Respon
 
 
 @contextmanager
-def _cut_after(sock: socket.socket | None, seconds: object) -> Iterator[None]:
-    """Shut a socket when the headers have not come in time."""
+def _in_time(sock: socket.socket | None, seconds: object) -> Iterator[None]:
+    """Shut a socket when the headers have not come in time, and raise TimeoutError."""
     if sock is None or not isinstance(seconds, int | float):
         yield
         return
-    timer = threading.Timer(seconds, _shut, (sock,))
+    is_late = threading.Event()
+
+    def cut() -> None:
+        is_late.set()
+        with suppress(OSError):  # it was closed in the same moment
+            sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
-
-
-def _shut(sock: socket.socket) -> None:
-    with suppress(OSError):  # it was closed in the same moment
-        sock.shutdown(socket.SHUT_RDWR)
+    # http.client takes the end of a shut socket for the end of the headers.
+    if is_late.is_set():
+        raise TimeoutError("the headers did not come in time")
 
 
 class _Connection(HTTPConnection):
     """A connection whose headers must come in time."""
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as in its base
-        with _cut_after(self.sock, self.timeout):
+        with _in_time(self.sock, self.timeout):
             return super().getresponse()
 
 
@@ -138,7 +143,7 @@ class _TlsConnection(HTTPSConnection):
     """The same over TLS."""
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as in its base
-        with _cut_after(self.sock, self.timeout):
+        with _in_time(self.sock, self.timeout):
             return super().getresponse()
 
 
