@@ -27,13 +27,13 @@ _LOCAL_FUSE = frozenset({"fuse.fuse-overlayfs", "fuse.bindfs", "fuseblk"})
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
-def check_local(path: Path) -> None:
+def check_local(path: Path, *, mounts: Path = MOUNTS) -> None:
     """Raise UsageError if `path` lies on a network file system.
 
     Where the mounts are not listed (not Linux), nothing is known and nothing refused.
     """
     try:
-        text = MOUNTS.read_bytes().decode("utf-8", "surrogateescape")
+        text = mounts.read_bytes().decode("utf-8", "surrogateescape")
     except OSError:
         return
     kind = find_type(text, path.resolve())

@@ -162,17 +162,20 @@ class Witness:
         """Sign, store, anchor; return the lines that may now be released."""
         cosigned = make_head(acceptance, self._keys)
         log, head = acceptance.log, cosigned.head
-        # In doubt until both are known to be done: whatever is raised in between.
-        self._failure = StoreError("an unknown error came while a head was stored")
+        # In doubt unless both are known to be done, whatever is raised in between.
+        is_known = False
         # Stored and synced before anchored, anchored and synced before released: after
         # a crash the store is at or ahead of the anchor, and both of what was told.
         try:
             self._store.advance(log.origin, log.head, head)
+            self._anchor.record(origin_hash(log.origin), head.size, head.root)
+            is_known = True
         except StaleHeadError:
-            self._failure = None
+            is_known = True
             raise
-        self._anchor.record(origin_hash(log.origin), head.size, head.root)
-        self._failure = None
+        finally:
+            if not is_known:
+                self._failure = StoreError("an error came while a head was stored")
         return cosigned.lines
 
 

@@ -194,3 +194,32 @@ async def test_sweeping_goes_on_until_cancelled(world: World) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     desk.close()
+
+
+async def test_a_step_in_work_is_no_failure_to_others() -> None:
+    class Pausing(MemoryStore):
+        def __init__(self) -> None:
+            super().__init__(identify(KEYS))
+            self.storing = threading.Event()
+            self.gate = threading.Event()
+
+        def advance(
+            self, origin: str, expected_old: Head | None, new_head: Head
+        ) -> None:
+            self.storing.set()
+            self.gate.wait()
+            super().advance(origin, expected_old, new_head)
+
+    store = Pausing()
+    world = World(store=store, keys=(ED_KEY,))
+    desk = Desk(world.witness, max_waiting=2)
+    step = asyncio.create_task(desk.add_checkpoint(world.log.request(0, 5)))
+    await asyncio.to_thread(store.storing.wait)
+
+    desk.witness.check_ready()
+    assert desk.checkpoint(world.log.place) is None
+    assert desk.witness.failure is None
+    store.gate.set()
+
+    assert (await step).status == 200
+    desk.close()

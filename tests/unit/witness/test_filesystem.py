@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tallystick_witness.errors import StoreError
+from tallystick_witness.errors import StoreError, UsageError
 from tallystick_witness.filesystem import (
     check_local,
     drop_cache,
@@ -68,6 +68,18 @@ def test_network_file_systems_are_known(kind: str, remote: bool) -> None:
 
 def test_a_local_folder_passes(tmp_path: Path) -> None:
     check_local(tmp_path)
+
+
+def test_a_folder_on_a_network_is_refused(tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text("21 1 0:40 / / rw - nfs4 host:/ rw\n", encoding="utf-8")
+
+    with pytest.raises(UsageError, match="nfs4"):
+        check_local(tmp_path, mounts=mounts)
+
+
+def test_where_no_mounts_are_listed_nothing_is_refused(tmp_path: Path) -> None:
+    check_local(tmp_path, mounts=tmp_path / "nothing")
 
 
 def test_syncing_and_dropping_keep_the_bytes(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-import sys
 
 from tallystick_witness.jsonlog import JsonFormatter, set_up
 
@@ -37,10 +36,9 @@ def test_long_texts_are_cut() -> None:
 
 
 def test_a_traceback_stays_on_its_line() -> None:
-    try:
-        int("what\nhappened")
-    except ValueError:
-        record = logging.LogRecord("n", 40, "p", 1, "failed", (), sys.exc_info())
+    error = ValueError("what\nhappened")
+    exc_info = (ValueError, error, None)
+    record = logging.LogRecord("n", 40, "p", 1, "failed", (), exc_info)
 
     line = JsonFormatter().format(record)
 

@@ -1,5 +1,7 @@
 """Both stores keep the same promises; LMDB keeps some of its own."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -155,6 +157,46 @@ def test_a_full_map_grows_while_others_read(path: Path) -> None:
     assert all(kept)
     assert failures == []
     assert len(store.evidence()) == 15
+    store.close()
+
+
+GROW = """
+import sys
+from pathlib import Path
+from tallystick_witness.state import Evidence, EvidenceKind
+from tallystick_witness.store.lmdb import LmdbStore
+
+store = LmdbStore(Path(sys.argv[1]))
+for size in range(64):
+    note = b"n" * 20_000
+    place = ("log.example/one", EvidenceKind.UNPROVEN, size, b"1" * 32)
+    store.keep_evidence(Evidence(*place, 1, note, b""))
+store.close()
+"""
+
+
+def test_a_map_that_another_process_grew_is_taken_over(path: Path) -> None:
+    store = LmdbStore(path, map_size=64 * 1024)
+    store.follow(LOG)
+    command = [sys.executable, "-c", GROW, str(path)]
+
+    subprocess.run(command, check=True)
+    kept = store.evidence()
+    subprocess.run(command, check=True)
+    store.advance(LOG.origin, None, HEAD)
+
+    assert len(kept) == 64
+    assert store.logs() == [replace(LOG, head=HEAD)]
+    store.close()
+
+
+def test_a_write_after_another_process_grew_the_map_goes_through(path: Path) -> None:
+    store = LmdbStore(path, map_size=64 * 1024)
+    subprocess.run([sys.executable, "-c", GROW, str(path)], check=True)
+
+    store.follow(LOG)
+
+    assert store.logs() == [LOG]
     store.close()
 
 

@@ -21,7 +21,8 @@ from tallystick_witness.errors import (
     WrongKeyError,
 )
 from tallystick_witness.service import Answer
-from tallystick_witness.state import FollowedLog, LogState
+from tallystick_witness.state import FollowedLog, Identity, LogState
+from tallystick_witness.store.memory import MemoryStore
 from tallystick_witness.wiring import has_room, open_witness
 from tests.unit.witness.world import NOW_S, LogTwin
 
@@ -292,6 +293,24 @@ def test_a_removed_log_comes_back_with_its_head_alone(home: Home) -> None:
 def test_removing_and_adding_twice_changes_nothing(home: Home) -> None:
     assert home.follow() == home.follow()
     assert home.remove() == home.remove()
+
+
+def test_a_log_that_somebody_else_adds_first_is_told() -> None:
+    class Raced(MemoryStore):
+        def follow(self, log: FollowedLog) -> None:
+            super().follow(log)
+            super().follow(log)
+
+    store = Raced(Identity("w.example", ()))
+
+    with pytest.raises(UsageError, match="somebody else was faster"):
+        operating.add_log(
+            store,
+            vkey=format_vkey(LOG.vkey),
+            origin=None,
+            reopen=False,
+            clock=SetClock(),
+        )
 
 
 def test_the_page_verifies_after_a_restart(home: Home) -> None:
