@@ -54,8 +54,10 @@ class Tables:
 def create_environment(directory: Path, *, map_bytes: int) -> lmdb.Environment:
     """Make an environment in an empty directory.
 
-    Raises UsageError when there is one already.
+    Raises UsageError when there is one already, StoreError without a directory.
     """
+    if not directory.is_dir():
+        raise StoreError(f"{directory} is not a directory")
     if (directory / DATA_FILE).exists():
         raise UsageError(f"{directory} holds a log already; it is never overwritten")
     return _open(directory, create=True, read_only=False, map_bytes=map_bytes)
@@ -121,23 +123,16 @@ def _drop_cached_pages(file: Path, *, read_only: bool) -> None:
     fails, the log does not open.
     """
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        with file.open("rb") as data:
+            size = os.fstat(data.fileno()).st_size
+            if not read_only:
+                os.fdatasync(data.fileno())
+            os.posix_fadvise(data.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     except FileNotFoundError as error:
         raise IntegrityError(
             f"{file} is missing: the log's data are gone; restore a backup"
         ) from error
     except OSError as error:
         raise StoreError(f"cannot read {file}: {error.strerror}") from error
-    try:
-        size = os.fstat(descriptor).st_size
-        if size < _SMALLEST:
-            raise IntegrityError(
-                f"{file} has {size} bytes: it is no log; restore a backup"
-            )
-        if not read_only:
-            os.fdatasync(descriptor)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    except OSError as error:
-        raise StoreError(f"cannot sync {file}: {error.strerror}") from error
-    finally:
-        os.close(descriptor)
+    if size < _SMALLEST:
+        raise IntegrityError(f"{file} has {size} bytes: it is no log; restore a backup")

@@ -1,0 +1,57 @@
+"""Damage to a store's file is named without LMDB opening it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tallystick_server.storage.conformance import entries_of
+from tallystick_server.storage.lmdb import open_store
+from tallystick_server.storage.structure import check_structure
+from tests.unit.server.storage.lmdb_bench import make_store
+
+PAGE = 4096
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A closed store of some entries."""
+    steps = make_store(tmp_path)
+    store = open_store(tmp_path)
+    for start in range(0, 900, 300):
+        store.commit(steps.next(entries_of(300, start=start), keys=[b"%d" % start]))
+    store.close()
+    return tmp_path
+
+
+def test_a_sound_file_has_no_problem(place: Path) -> None:
+    assert check_structure(place) == []
+
+
+def test_a_page_of_zeros_is_named(place: Path) -> None:
+    file = place / "data.mdb"
+    data = bytearray(file.read_bytes())
+    last = len(data) // PAGE - 1
+    for page in range(2, last + 1):
+        data[page * PAGE : (page + 1) * PAGE] = bytes(PAGE)
+    file.write_bytes(data)
+
+    assert any("data.mdb: " in text for text in check_structure(place))
+
+
+def test_a_file_cut_short_is_named(place: Path) -> None:
+    os.truncate(place / "data.mdb", 5 * PAGE)
+
+    assert check_structure(place) != []
+
+
+def test_a_file_of_another_kind_is_named(place: Path) -> None:
+    (place / "data.mdb").write_bytes(b"no lmdb" * PAGE)
+
+    assert "not an LMDB data file" in check_structure(place)[0]
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert "cannot be read: No such file" in check_structure(tmp_path)[0]
