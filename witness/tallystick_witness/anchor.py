@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
@@ -84,24 +85,17 @@ class FileAnchor:
         self._header = f"{_HEADER}{name}\n".encode()
         try:
             self._file = _open_locked(path)
-            data = path.read_bytes()
         except OSError as error:
             raise UsageError(
                 f"cannot open the anchor {path}: {error.strerror}; is its disk "
                 "mounted? add --new-anchor if this witness never had one"
             ) from error
-        if not data.startswith(self._header):
-            os.close(self._file)
-            raise UsageError(f"{path} is not the anchor of the witness {name}")
-        whole = data[: data.rfind(b"\n") + 1]
-        lines = whole[len(self._header) :].splitlines()
-        self._latest = _read_lines(lines, path)
-        self._lines = len(lines)
-        try:
-            os.ftruncate(self._file, len(whole))
-            os.fsync(self._file)
-        except OSError as error:
-            raise AnchorError(f"the anchor {path}: {error.strerror}") from error
+        with ExitStack() as failing:
+            failing.callback(os.close, self._file)
+            lines = self._read_whole_lines()
+            self._latest = _read_lines(lines, path)
+            self._lines = len(lines)
+            failing.pop_all()
 
     @property
     def latest(self) -> Anchored:
@@ -128,6 +122,20 @@ class FileAnchor:
     def close(self) -> None:
         """Close the file; the lock goes with it."""
         os.close(self._file)
+
+    def _read_whole_lines(self) -> list[bytes]:
+        """Read what follows the header, and cut off a last line without its LF."""
+        try:
+            data = self._path.read_bytes()
+            whole = data[: data.rfind(b"\n") + 1]
+            if not whole.startswith(self._header):
+                raise UsageError(f"{self._path} is not the anchor of this witness")
+            if len(whole) < len(data):
+                os.ftruncate(self._file, len(whole))
+                os.fsync(self._file)
+        except OSError as error:
+            raise AnchorError(f"the anchor {self._path}: {error.strerror}") from error
+        return whole[len(self._header) :].splitlines()
 
     def _rewrite(self) -> None:
         """Replace the file by one with the last line of each origin.
