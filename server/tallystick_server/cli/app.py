@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tallystick_server.cli import config, making, serving, tokens
+from tallystick_server.cli import checking, config, making, serving, tokens
 
 app = typer.Typer(
     help="Run a Tallystick log server.",
@@ -14,5 +14,6 @@ app = typer.Typer(
 )
 app.command("init")(making.init)
 app.command("serve")(serving.serve)
+app.command("fsck")(checking.fsck)
 app.add_typer(config.app, name="config")
 app.add_typer(tokens.app, name="token")

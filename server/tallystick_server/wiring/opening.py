@@ -19,7 +19,7 @@ from tallystick_merkle.keys import VerifierKey, parse_vkey
 from tallystick_merkle.policy import Policy, parse_policy
 from tallystick_server.clock import Clock
 from tallystick_server.config.model import LogSettings
-from tallystick_server.errors import IntegrityError, UsageError
+from tallystick_server.errors import IntegrityError, NotInitialisedError, UsageError
 from tallystick_server.log.anchor import Anchor, open_anchor
 from tallystick_server.log.commit import LogState
 from tallystick_server.log.keyring import KeySigner, Signer, read_key
@@ -111,9 +111,9 @@ def open_for_reading(data: Path, name: str, settings: LogSettings) -> OpenedLog:
     """Open a log to serve reads, beside its writer or without one."""
     with ExitStack() as closing:
         policy = read_policy(settings.policy)
+        key, *_ = read_vkeys(data, name)
         store = open_store(store_directory(data, name), read_only=True)
         closing.callback(store.close)
-        key = _read_vkey(vkeys_path(data, name))
         state, published = load_state(store, key)
         return OpenedLog(
             name,
@@ -140,12 +140,22 @@ def read_policy(path: Path | None) -> Policy | None:
         raise UsageError(f"{path}: {error}") from error
 
 
-def _read_vkey(path: Path) -> VerifierKey:
-    """Read the log's own public key: the first line of its file."""
+def read_vkeys(data: Path, name: str) -> tuple[VerifierKey, ...]:
+    """Read the log's public keys: its signing key, the next one, the recovery key.
+
+    Raises NotInitialisedError where there is no log, IntegrityError for a broken file.
+    """
+    path = vkeys_path(data, name)
+    if not path.parent.is_dir():
+        raise NotInitialisedError(
+            f"no log at {path.parent}; make one with: tallystick server init"
+        )
     try:
-        return parse_vkey(_read_file(path).decode().partition("\n")[0])
-    except (MalformedError, UnicodeDecodeError) as error:
-        raise IntegrityError(f"{path} does not begin with a vkey") from error
+        lines = _read_file(path).decode().split("\n")
+        signing, following, recovery = map(parse_vkey, lines[:3])
+    except (MalformedError, UnicodeDecodeError, ValueError) as error:
+        raise IntegrityError(f"{path} does not hold the log's three vkeys") from error
+    return signing, following, recovery
 
 
 def _read_file(path: Path) -> bytes:
