@@ -147,6 +147,8 @@ async def wait_for_clearance(
     """
     while not stop.is_set():
         decision = await check()
+        if stop.is_set():
+            break
         if decision.is_override:
             _log.warning("signing as told", extra={"reason": decision.reason})
         if decision.may_sign:

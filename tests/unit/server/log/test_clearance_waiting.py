@@ -85,6 +85,16 @@ async def test_waiting_ends_when_stopped() -> None:
     assert await waiting is None
 
 
+async def test_a_stop_during_a_check_lets_nothing_begin() -> None:
+    stop = asyncio.Event()
+
+    async def check() -> Decision:
+        stop.set()
+        return YES
+
+    assert await wait_for_clearance(check, IntervalTicker(0), stop) is None
+
+
 async def test_waiting_ends_with_proof_of_a_rollback() -> None:
     checks = Checks(NO, IntegrityError("set back"))
 
