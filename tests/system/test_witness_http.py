@@ -71,6 +71,14 @@ class Served:
             link.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: link.recv(65536), b""))
 
+    def status_line(self, data: bytes) -> bytes:
+        """Send the start of a request, and read no more than the status line."""
+        host, port = self.daemon.listen.split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as link:
+            link.sendall(data)
+            with link.makefile("rb") as answer:
+                return answer.readline()
+
     def is_well(self) -> bool:
         return self.send("GET", "/readyz")[0] == 200
 
@@ -215,13 +223,13 @@ def test_a_larger_body_is_413_before_it_is_read(served: Served) -> None:
         MAX_REQUEST + 1
     )
 
-    assert served.say(head).startswith(b"HTTP/1.1 413 ")
+    assert served.status_line(head).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_larger_body_in_chunks_is_413(served: Served) -> None:
     chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
 
-    answer = served.say(post(CHUNKED, body=chunk * 3))
+    answer = served.status_line(post(CHUNKED, body=chunk * 3))
 
     assert answer.startswith(b"HTTP/1.1 413 ")
 
