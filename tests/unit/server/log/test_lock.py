@@ -1,0 +1,84 @@
+"""One process writes a log; the lock falls with its holder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tallystick_server.errors import LockedError, NotInitialisedError, StoreError
+from tallystick_server.log.lock import WriterLock
+
+
+def test_a_second_holder_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
+    path = tmp_path / "writer.lock"
+
+    with (
+        WriterLock(path),
+        pytest.raises(LockedError, match=f"held by process {os.getpid()}"),
+    ):
+        WriterLock(path)
+
+
+def test_a_lock_that_was_let_go_can_be_taken(tmp_path: Path) -> None:
+    path = tmp_path / "writer.lock"
+    first = WriterLock(path)
+
+    first.close()
+    first.close()
+
+    with WriterLock(path):
+        assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_a_refusal_does_not_let_go_of_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "writer.lock"
+
+    with WriterLock(path):
+        for _ in range(2):
+            with pytest.raises(LockedError):
+                WriterLock(path)
+
+
+@pytest.mark.parametrize("text", [b"", b"nobody\n", b"\xff\xfe"])
+def test_a_holder_that_did_not_write_its_id_is_another_process(
+    tmp_path: Path, text: bytes
+) -> None:
+    path = tmp_path / "writer.lock"
+    lock = WriterLock(path)
+    path.write_bytes(text)
+
+    with pytest.raises(LockedError, match="held by another process"):
+        WriterLock(path)
+
+    lock.close()
+
+
+def test_the_lock_of_a_missing_log_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(NotInitialisedError, match="tallystick server init"):
+        WriterLock(tmp_path / "nothing" / "writer.lock")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_file_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "writer.lock").mkdir()
+
+    with pytest.raises(StoreError, match="cannot open"):
+        WriterLock(tmp_path / "writer.lock")
+
+
+def test_a_program_that_is_started_does_not_inherit_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "writer.lock"
+    with WriterLock(path):
+        sleeper = subprocess.Popen(
+            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False
+        )
+
+    with WriterLock(path):
+        sleeper.communicate(b"\n")
+
+    assert sleeper.returncode == 0
