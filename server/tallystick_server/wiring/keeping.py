@@ -68,7 +68,7 @@ class Keeper:
 
         Raises IntegrityError for a log that was set back or has forked.
         """
-        self._act_on(await self._check())
+        await self._act_on(await self._check())
 
     async def run(self) -> None:
         """Wait for clearance where it is missing, then publish, until stopped.
@@ -80,7 +80,7 @@ class Keeper:
             decision = await wait_for_clearance(self._check, ticker, self._stop)
             if decision is None:
                 return
-            self._act_on(decision)
+            await self._act_on(decision)
         if self._publisher is not None:
             await self._publisher.run()
 
@@ -90,14 +90,21 @@ class Keeper:
         if self._publisher is not None:
             self._publisher.stop()
 
-    def _act_on(self, decision: Decision) -> None:
-        """Start writing and publishing, or say why not."""
+    async def _act_on(self, decision: Decision) -> None:
+        """Start writing and publishing, or say why not.
+
+        A log that was never published is published before anything else happens to
+        it: one that grew without ever being cosigned could not be cleared again.
+        """
         name = self.opened.name
         if not decision.may_sign:
             self.standing.blocked = decision.reason
             log.error("not signing", extra={"log": name, "why": decision.reason})
             return
-        log.info("signing", extra={"log": name, "why": decision.reason})
+        level = logging.WARNING if decision.is_override else logging.INFO
+        log.log(level, "signing", extra={"log": name, "why": decision.reason})
+        if self.opened.anchor is not None:  # from now on the anchor follows each head
+            self.opened.anchor.record(self.log.head.size, self.log.head.root)
         self.start_writer()
         self._publisher = Publisher(
             self.log,
@@ -111,6 +118,8 @@ class Keeper:
         )
         self.standing.blocked = None
         self.standing.publisher = self._publisher
+        if self.log.published is None:
+            await self._publisher.publish_once()
 
     async def _check(self) -> Decision:
         """Hold the log against what its witnesses have seen."""
