@@ -8,7 +8,6 @@ ClientError
 ├── BeyondHeadError       3  an entry that no believed head holds yet
 ├── StaleHeadError        4  the log serves a head older than one believed before
 ├── ServiceError          5  a process or service that did not do its part
-├── PartlyRefusedError    2  entries of a batch that the log did not take
 └── OutputClosedError   141  whoever read our output has gone
 
 Two errors refine the kernel's: ForkError (InconsistentError) and ShrunkenLogError
@@ -83,10 +82,6 @@ class ServiceError(ClientError):
     """A process or service that is not there or did not do its part."""
 
     exit_code = 5
-
-
-class PartlyRefusedError(ClientError):
-    """Entries that the log did not take; their neighbours are in the log."""
 
 
 class OutputClosedError(ClientError):

@@ -17,10 +17,11 @@ from tallystick_client.cli.console import Shell, shell_of
 from tallystick_client.cli.inputs import STDIN, opened, read_entry, read_lines
 from tallystick_client.cli.network import Choice, Target, choose_target, extra
 from tallystick_client.cli.options import Log, Origin, PolicyFile, Server, TokenFile
-from tallystick_client.cli.outcome import NOT_YET
+from tallystick_client.cli.outcome import NOT_YET, USAGE
 from tallystick_client.cli.tally import Tally
-from tallystick_client.errors import PartlyRefusedError, UsageError
+from tallystick_client.errors import ClientError, UsageError
 from tallystick_client.session import Wait
+from tallystick_merkle.errors import KernelError
 
 LINE_SUFFIXES = frozenset({".ndjson", ".jsonl", ".log", ".txt"})
 """Files whose lines are entries unless `--whole` is given."""
@@ -73,11 +74,13 @@ def append(  # noqa: PLR0913 -- typer reads the options from the signature
     tally = Tally()
     try:
         _send(shell, target, file, tally, _wait_of(wait), by_line, once)
-    finally:
-        tally.show(shell, target)
+    except (ClientError, KernelError):
+        if tally.logged:
+            shell.complain(f"before the error: {tally.summary()}")
+        raise
+    tally.show(shell, target)
     if tally.refused:
-        count = len(tally.refused)
-        raise PartlyRefusedError(f"the log refused {count} entries; see above")
+        return USAGE
     return NOT_YET if wait == "witnessed" and tally.promised else 0
 
 

@@ -72,10 +72,9 @@ class Shell:
         if not self.is_quiet:
             _write(sys.stderr, text + "\n")
 
-    def detail(self, text: str) -> None:
-        """Say something that only `--verbose` asks for."""
-        if self.is_verbose:
-            self.note(text)
+    def complain(self, text: str) -> None:
+        """Say what went wrong, even if asked to be quiet."""
+        _write(sys.stderr, text + "\n")
 
     @contextmanager
     def meter(self, label: str) -> Iterator[Meter]:

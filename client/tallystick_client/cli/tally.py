@@ -45,9 +45,9 @@ class Tally:
         self.refused.append((line, refusal))
 
     def show(self, shell: Shell, target: Target) -> None:
-        """Say what was achieved, also when a run ends early."""
+        """Say what was achieved."""
         for line, refusal in self.refused:
-            shell.note(f"line {line} was refused: {refusal.detail}")
+            shell.complain(f"line {line} was refused: {refusal.detail}")
         document = {
             "origin": target.log.origin,
             "added": self.added,
@@ -66,9 +66,10 @@ class Tally:
                 for line, refusal in self.refused
             ],
         }
-        shell.result(document, self._text())
+        shell.result(document, self.summary())
 
-    def _text(self) -> str:
+    def summary(self) -> str:
+        """Say in one line what is in the log."""
         if not self.logged:
             return "nothing was logged"
         parts = [f"{self.added} new"]
