@@ -136,7 +136,10 @@ def parse_tokens(data: bytes) -> list[Token]:
     body = json.loads(data)
     if body["format"] != FORMAT:
         raise ValueError(f"format {body['format']!r}")
-    return [_parse_token(row) for row in body["tokens"]]
+    rows = body["tokens"]
+    if not isinstance(rows, list):
+        raise TypeError("tokens is not a list")
+    return [_parse_token(row) for row in rows]
 
 
 def _parse_token(row: dict[str, object]) -> Token:

@@ -1,0 +1,354 @@
+"""Write tokens: how they are made, found, stored, revoked and refused."""
+
+from __future__ import annotations
+
+import json
+import stat
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallystick_server.clock import SetClock
+from tallystick_server.errors import (
+    NotInitialisedError,
+    UnauthorizedError,
+    UsageError,
+)
+from tallystick_server.log.tokenfile import (
+    MAX_FILE,
+    add_token,
+    change_tokens,
+    format_tokens,
+    list_tokens,
+    parse_tokens,
+    read_tokens,
+    revoke_token,
+    tokens_path,
+)
+from tallystick_server.log.tokengate import MAX_REMEMBERED, TokenGate
+from tallystick_server.log.tokens import NewToken, Token, TokenBook, make_token, revoke
+
+LOG = "main"
+
+
+def drawn(seed: int) -> NewToken:
+    """A token that looks drawn, and is the same each time."""
+
+    def draw(count: int) -> bytes:
+        return sha256(b"%d %d" % (seed, count)).digest()[:count]
+
+    return make_token(log=LOG, created_ms=1_000, draw=draw)
+
+
+def test_a_token_names_its_log_and_ends_in_a_checksum() -> None:
+    new = drawn(1)
+
+    prefix, log, token_id, secret, checksum = new.text.split("_")
+
+    assert (prefix, log, token_id) == ("tally", LOG, new.token.id)
+    assert (len(token_id), len(secret), len(checksum)) == (16, 64, 8)
+
+
+def test_only_the_hash_of_the_secret_is_kept_and_nothing_shows_it() -> None:
+    new = drawn(1)
+    secret = new.text.split("_")[3]
+
+    assert new.token.digest == sha256(secret.encode()).digest()
+    assert secret not in repr(new)
+    assert new.token.digest.hex() not in repr(new.token)
+    assert secret not in format_tokens([new.token]).decode()
+
+
+def test_a_token_is_found_by_its_text() -> None:
+    tokens = [drawn(seed) for seed in range(3)]
+    book = TokenBook(LOG, [new.token for new in tokens])
+
+    assert [book.find(new.text) for new in tokens] == [new.token for new in tokens]
+
+
+def test_a_token_with_any_other_secret_id_log_or_checksum_is_nobodys() -> None:
+    new = drawn(1)
+    book = TokenBook(LOG, [new.token])
+    _, _, token_id, secret, checksum = new.text.split("_")
+    other = drawn(2).text.split("_")
+
+    for text in (
+        drawn(2).text,
+        f"tally_{LOG}_{token_id}_{other[3]}_{checksum}",
+        f"tally_{LOG}_{other[2]}_{secret}_{checksum}",
+        f"tally_other_{token_id}_{secret}_{checksum}",
+        f"tally_{LOG}_{token_id}_{secret}_00000000",
+        new.text.upper(),
+        f" {new.text}",
+        f"{new.text}\n",
+    ):
+        assert book.find(text) is None
+
+
+def test_a_token_of_another_log_is_nobodys_even_with_our_id() -> None:
+    new = drawn(1)
+
+    assert TokenBook("other", [new.token]).find(new.text) is None
+
+
+@given(st.text(max_size=300))
+def test_no_text_makes_finding_raise(text: str) -> None:
+    assert TokenBook(LOG, [drawn(1).token]).find(text) is None
+
+
+@pytest.mark.parametrize("principal", ["A", "a b", "x" * 65, "a/b", "ä", "a\0b"])
+def test_a_principal_is_plain(principal: str) -> None:
+    with pytest.raises(ValueError, match="principal"):
+        make_token(log=LOG, created_ms=1, draw=bytes, principal=principal)
+
+
+def test_expired_and_revoked_tokens_are_not_valid() -> None:
+    token = Token("id", "p", b"d" * 32, 1_000, expires_ms=5_000)
+
+    assert token.is_valid_at(4_999)
+    assert not token.is_valid_at(5_000)
+    assert not revoke([token], "id", time_ms=2_000)[0].is_valid_at(2_000)
+
+
+def test_a_second_revocation_keeps_the_first_time() -> None:
+    once = revoke([drawn(1).token], drawn(1).token.id, time_ms=2_000)
+
+    assert revoke(once, drawn(1).token.id, time_ms=3_000)[0].revoked_ms == 2_000
+
+
+def test_the_file_gives_back_what_was_written() -> None:
+    tokens = [
+        drawn(1).token,
+        Token("ab", "p", b"d" * 32, 1_001, expires_ms=5_002, revoked_ms=4_003),
+    ]
+
+    assert parse_tokens(format_tokens(tokens)) == tokens
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 2},
+        {"tokens": [{}]},
+        {"tokens": [1]},
+        {"tokens": {}},
+        {"tokens": None},
+    ],
+)
+def test_a_file_of_another_shape_is_refused(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    body = json.loads(format_tokens([drawn(1).token])) | change
+    path = tmp_path / "tokens.json"
+    path.write_text(json.dumps(body), encoding="utf-8")
+
+    with pytest.raises(UsageError, match="not a token file"):
+        read_tokens(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("id", 5),
+        ("sha256", "zz"),
+        ("sha256", "00"),
+        ("scopes", []),
+        ("scopes", ["append", "admin"]),
+        ("created", "yesterday"),
+        ("created", "2026-01-01T00:00:00"),
+        ("expires", 5),
+        ("revoked", ""),
+    ],
+)
+def test_a_row_with_a_wrong_field_is_refused(
+    tmp_path: Path, name: str, value: object
+) -> None:
+    body = json.loads(format_tokens([drawn(1).token]))
+    body["tokens"][0][name] = value
+    path = tmp_path / "tokens.json"
+    path.write_text(json.dumps(body), encoding="utf-8")
+
+    with pytest.raises(UsageError, match="not a token file"):
+        read_tokens(path)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_reading_raise_anything_else(data: bytes) -> None:
+    try:
+        parse_tokens(data)
+    except (ValueError, KeyError, TypeError):
+        return
+
+
+def test_a_file_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    with path.open("wb") as file:
+        file.truncate(MAX_FILE + 1)
+
+    with pytest.raises(UsageError, match="longer than"):
+        read_tokens(path)
+
+
+def folder(data: Path) -> Path:
+    path = tokens_path(data, LOG)
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def test_the_file_is_replaced_whole_and_only_for_its_owner(tmp_path: Path) -> None:
+    path = folder(tmp_path)
+    clock = SetClock()
+    first = add_token(tmp_path, log=LOG, clock=clock, draw=lambda n: b"a" * n)
+    second = add_token(
+        tmp_path, log=LOG, clock=clock, draw=lambda n: b"b" * n, expires_ms=9
+    )
+
+    assert list_tokens(tmp_path, log=LOG) == [first.token, second.token]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [item.name for item in path.parent.iterdir()] == ["tokens.json"]
+
+
+def test_a_file_left_over_by_a_crash_is_no_obstacle(tmp_path: Path) -> None:
+    path = folder(tmp_path)
+    path.with_name("tokens.json.new").write_bytes(b"half")
+
+    change_tokens(path, lambda tokens: [*tokens, drawn(1).token])
+
+    assert read_tokens(path) == [drawn(1).token]
+
+
+def test_revoking_needs_a_token_that_is_there(tmp_path: Path) -> None:
+    folder(tmp_path)
+    clock = SetClock()
+    new = add_token(tmp_path, log=LOG, clock=clock, draw=lambda n: b"a" * n)
+
+    revoke_token(tmp_path, log=LOG, token_id=new.token.id, clock=clock)
+
+    assert list_tokens(tmp_path, log=LOG)[0].revoked_ms == clock.now_ms()
+    with pytest.raises(UsageError, match="no token"):
+        revoke_token(tmp_path, log=LOG, token_id="none", clock=clock)
+
+
+def test_without_a_log_there_are_no_tokens(tmp_path: Path) -> None:
+    with pytest.raises(NotInitialisedError):
+        list_tokens(tmp_path, log=LOG)
+    with pytest.raises(NotInitialisedError):
+        add_token(tmp_path, log=LOG, clock=SetClock(), draw=bytes)
+    with pytest.raises(UsageError, match="cannot name a log"):
+        add_token(tmp_path, log="../x", clock=SetClock(), draw=bytes)
+
+
+class Gate:
+    """A gate over a file with one token, and a clock to set."""
+
+    def __init__(self, data: Path, expires_ms: int | None = None) -> None:
+        self.path = folder(data)
+        self.data = data
+        self.clock = SetClock(wall_ms=1_000)
+        self.new = add_token(
+            data,
+            log=LOG,
+            clock=self.clock,
+            draw=lambda n: b"a" * n,
+            principal="service",
+            expires_ms=expires_ms,
+        )
+        self.gate = TokenGate(LOG, self.path, self.clock)
+        self.header = f"Bearer {self.new.text}"
+
+    def is_refused(self, header: str | None = None) -> bool:
+        try:
+            self.gate.admit(self.header if header is None else header)
+        except UnauthorizedError:
+            return True
+        return False
+
+
+def test_a_token_is_admitted_again_and_again(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+
+    assert [gate.gate.admit(gate.header) for _ in range(3)] == ["service"] * 3
+    assert gate.gate.admit(f"bearer {gate.new.text}") == "service"
+
+
+def test_a_remembered_token_expires_all_the_same(tmp_path: Path) -> None:
+    gate = Gate(tmp_path, expires_ms=5_000)
+    gate.gate.admit(gate.header)
+
+    gate.clock.advance(4_000)
+
+    assert gate.is_refused()
+
+
+def test_a_revoked_token_is_refused_once_the_file_is_read_again(
+    tmp_path: Path,
+) -> None:
+    gate = Gate(tmp_path)
+    gate.gate.admit(gate.header)
+    revoke_token(tmp_path, log=LOG, token_id=gate.new.token.id, clock=gate.clock)
+
+    assert gate.gate.refresh()
+    assert gate.is_refused()
+    assert not gate.gate.refresh()
+
+
+def test_a_token_that_was_added_is_admitted_after_a_refresh(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    new = add_token(tmp_path, log=LOG, clock=gate.clock, draw=lambda n: b"b" * n)
+    header = f"Bearer {new.text}"
+    refused_before = gate.is_refused(header)
+
+    gate.gate.refresh()
+
+    assert refused_before
+    assert not gate.is_refused(header)
+
+
+def test_a_file_that_was_taken_away_admits_nobody(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    gate.path.unlink()
+
+    gate.gate.refresh()
+
+    assert gate.is_refused()
+
+
+def test_a_broken_file_changes_nothing_and_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate(tmp_path)
+    gate.path.write_bytes(b"{")
+
+    assert not gate.gate.refresh()
+    assert not gate.gate.refresh()
+    assert not gate.is_refused()
+    assert [one.getMessage() for one in caplog.records] == ["tokens kept as they were"]
+
+
+def test_the_memory_of_headers_is_bounded_and_holds_no_secret(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    gate.gate.admit(gate.header)
+    spellings = [
+        "".join(
+            mark.upper() if place >> bit & 1 else mark
+            for bit, mark in enumerate("bearer")
+        )
+        for place in range(64)
+    ]
+    for spelling in spellings:
+        gate.gate.admit(f"{spelling} {gate.new.text}")
+
+    remembered = gate.gate._remembered
+    assert len(remembered) == 64 <= MAX_REMEMBERED
+    assert all(len(digest) == 32 for digest in remembered)
+
+
+@given(st.text(max_size=400) | st.none())
+def test_no_header_makes_admission_raise_anything_else(header: str | None) -> None:
+    gate = TokenGate(LOG, Path("nowhere/tokens.json"), SetClock())
+
+    with pytest.raises(UnauthorizedError):
+        gate.admit(header)
