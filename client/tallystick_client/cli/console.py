@@ -18,7 +18,7 @@ from typing import TextIO
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from tallystick_client.errors import OutputClosedError
 
@@ -32,12 +32,13 @@ class Meter:
     def __init__(self, bar: Progress | None, label: str) -> None:
         """Show nothing where there is no bar."""
         self._bar = bar
-        self._task = None if bar is None else bar.add_task(label, total=None)
+        self._task = None if bar is None else bar.add_task(label, total=None, count="")
 
     def show(self, done: int, total: int | None = None) -> None:
         """Show how much is done."""
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, total=total)
+            count = str(done) if total is None else f"{done} of {total}"
+            self._bar.update(self._task, completed=done, total=total, count=count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Shell:
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[count]}"),
             console=Console(stderr=True),
             transient=True,
         ) as bar:

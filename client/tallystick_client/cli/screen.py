@@ -109,8 +109,9 @@ class Screen:
         ]
         self._console.print()
         self._console.print(_MEANING, soft_wrap=False, width=min(80, self._width()))
-        self._show("The log", [f"{server}/t/{LOG_NAME}/checkpoint"])
-        self._show("The witnesses", witnesses)
+        if self._stays:
+            self._show("The log", [f"{server}/t/{LOG_NAME}/checkpoint"])
+            self._show("The witnesses", witnesses)
         commands = commands_to_try(place, ports, stays=self._stays)
         for title, command in commands:
             self._show(title, [command], style="cyan")
