@@ -26,6 +26,7 @@ def hash_to(
     head: Head,
     trust: Trust,
     progress: Progress | None,
+    save_every: int = SAVE_EVERY,
 ) -> ClientExchange[None]:
     """Audit from `edge` to `head`, keeping the edge now and then, and at the end."""
     reached = saved = edge
@@ -43,7 +44,7 @@ def hash_to(
     try:
         step = next(exchange)
         while True:
-            if reached.size - saved.size >= SAVE_EVERY:
+            if reached.size - saved.size >= save_every:
                 saved = reached
                 yield from on_disk(keep)
             step = exchange.send((yield step))

@@ -147,7 +147,7 @@ class Session:
 
     def _keep(self, held: list[Held], status: Status) -> ClientExchange[None]:
         """Keep receipts as what they are."""
-        if not held:
+        if not held or not self.trust.keeps_receipts:
             return
         if status is Status.WITNESSED:
             yield from on_disk(lambda: self.trust.keep_witnessed(held))

@@ -18,6 +18,11 @@ from tallystick_merkle.frontier import EMPTY_EDGE, Edge
 class Trust(Protocol):
     """The memory of one log."""
 
+    @property
+    def keeps_receipts(self) -> bool:
+        """Whether receipts are kept at all, or are the caller's business."""
+        ...
+
     def believed(self) -> bytes | None:
         """Give the last believed checkpoint, a signed note."""
         ...
@@ -63,6 +68,8 @@ class MemoryTrust:
 
     It keeps no receipts (they are the caller's) and no evidence: the errors carry it.
     """
+
+    keeps_receipts = False
 
     def __init__(self) -> None:
         """Begin without a believed head."""

@@ -43,6 +43,8 @@ _WITNESSED = re.compile(r"[0-9]+" + re.escape(SUFFIX), re.ASCII)
 class DirectoryTrust:
     """The memory of one log in a state directory."""
 
+    keeps_receipts = True
+
     def __init__(self, state: Path, origin: str) -> None:
         """Name the place; it is made with the first thing written."""
         self._origin = origin

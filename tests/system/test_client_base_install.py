@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.client.cli.conftest import Desk
+from tests.unit.client.cli.desk import Desk
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 

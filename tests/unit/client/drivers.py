@@ -25,6 +25,9 @@ from tests.unit.client.fake_log import (
 
 T = TypeVar("T")
 
+Open = Callable[..., "Driver"]
+"""Opens a client of one kind on the log of a test."""
+
 
 class Driver(Protocol):
     """What both clients can do."""

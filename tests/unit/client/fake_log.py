@@ -221,6 +221,17 @@ def problem(status: int, detail: str, **headers: str) -> Response:
     return Response(status, {**PROBLEM, **headers}, body)
 
 
+def rewrite(index: int, entry: bytes) -> Callable[[bytes], bytes]:
+    """Change one entry in the first bundle."""
+
+    def change(data: bytes) -> bytes:
+        entries = parse_bundle(data)
+        entries[index] = entry
+        return format_bundle(entries)
+
+    return change
+
+
 class FakeTransport:
     """Carries requests to a log in memory."""
 

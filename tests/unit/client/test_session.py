@@ -1,88 +1,36 @@
-"""One suite for both clients: what they promise about receipts, heads and evidence."""
+"""One suite for both clients: what they promise about receipts and heads."""
 
 from __future__ import annotations
-
-import json
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from tallystick_client.errors import (
     BeyondHeadError,
     ForkError,
-    ShrunkenLogError,
-    StaleHeadError,
-    StateError,
 )
 from tallystick_client.guard import size_of
-from tallystick_client.results import Head
-from tallystick_client.session import Patience, Session
-from tallystick_client.transport import drive
-from tallystick_client.trust import MemoryTrust
+from tallystick_client.session import Patience
 from tallystick_client.trust_directory import DirectoryTrust
 from tallystick_merkle.errors import (
     InvalidSignatureError,
     MalformedError,
-    PolicyNotMetError,
     ProofError,
     RefusedError,
-    TreeMismatchError,
     UnreachableError,
 )
 from tallystick_merkle.exchange.base import Failure
 from tallystick_merkle.hashing import leaf_hash
-from tallystick_merkle.policy import Policy
 from tallystick_merkle.receipt import Status, check_receipt
-from tallystick_merkle.tile import format_bundle, parse_bundle
-from tests.unit.client.drivers import KINDS, Driver, open_driver
+from tests.unit.client.drivers import Open
 from tests.unit.client.fake_log import (
-    LOG,
     NO_WITNESS,
-    ORIGIN,
     POLICY,
     WITNESSES,
     FakeLog,
-    FakeTransport,
     Tree,
     problem,
     sign,
 )
-
-Open = Callable[..., Driver]
-
-
-@pytest.fixture
-def log() -> FakeLog:
-    return FakeLog()
-
-
-@pytest.fixture(params=KINDS)
-def connect(request: pytest.FixtureRequest, log: FakeLog, tmp_path: Path) -> Open:
-    """Open a client of one kind on the log, with its state below the test's path."""
-
-    def open_one(*, policy: Policy = POLICY, keep: bool = True) -> Driver:
-        return open_driver(
-            request.param, log, tmp_path / "state" if keep else None, policy
-        )
-
-    return open_one
-
-
-@pytest.fixture
-def trust(tmp_path: Path) -> DirectoryTrust:
-    return DirectoryTrust(tmp_path / "state", ORIGIN)
-
-
-def rewrite(index: int, entry: bytes) -> Callable[[bytes], bytes]:
-    """Change one entry in the first bundle."""
-
-    def change(data: bytes) -> bytes:
-        entries = parse_bundle(data)
-        entries[index] = entry
-        return format_bundle(entries)
-
-    return change
 
 
 def test_an_append_gives_a_checked_promise_and_keeps_it(
@@ -231,22 +179,6 @@ def test_a_receipt_that_proves_nothing_is_refused(
     assert [held.leaf for held in trust.promised()] == [done.leaf]
 
 
-def test_two_promises_of_one_size_with_different_roots_are_a_fork(
-    connect: Open, log: FakeLog, trust: DirectoryTrust
-) -> None:
-    client = connect()
-    client.append(b"an event", "key-1")
-    other = FakeLog(entries=[b"another genesis"])
-    log.script = [other.answer(log.seen[-1])]
-
-    with pytest.raises(ForkError) as caught:
-        client.append(b"an event", "key-1")
-
-    kept = {path.read_bytes() for path in caught.value.files}
-    assert kept == {caught.value.first, caught.value.second}
-    assert len(trust.promised()) == 1
-
-
 def test_a_first_head_is_believed_and_kept(
     connect: Open, log: FakeLog, trust: DirectoryTrust
 ) -> None:
@@ -296,108 +228,6 @@ def test_without_any_witness_in_the_policy_heads_still_only_advance(
     with pytest.raises(ForkError):
         client.head()
     assert size_of(trust.believed() or b"") == 1
-
-
-@pytest.mark.parametrize("size", [5, 6, 300])
-def test_a_fork_is_on_the_disk_before_it_is_told(
-    connect: Open, log: FakeLog, trust: DirectoryTrust, size: int
-) -> None:
-    client = connect()
-    log.grow(4)
-    log.publish()
-    client.head()
-    before = log.served
-    log.entries = [b"rewritten %d" % at for at in range(size)]
-    log.publish()
-
-    with pytest.raises(ForkError) as caught:
-        client.head()
-
-    first, second = caught.value.files
-    assert (first.read_bytes(), second.read_bytes()) == (before, log.served)
-    assert str(first) in str(caught.value)
-    assert str(second) in str(caught.value)
-    assert json.loads((first.parent / "report.json").read_text())["origin"] == ORIGIN
-    assert trust.believed() == before
-
-
-def test_the_same_fork_is_kept_once(
-    connect: Open, log: FakeLog, trust: DirectoryTrust
-) -> None:
-    client = connect()
-    client.head()
-    log.entries = [b"another genesis"]
-    log.publish()
-
-    for _ in range(3):
-        with pytest.raises(ForkError):
-            client.head()
-
-    assert len(list((trust.path / "evidence").iterdir())) == 1
-
-
-def test_a_fork_is_told_even_if_the_disk_is_of_no_use(
-    connect: Open, log: FakeLog, trust: DirectoryTrust
-) -> None:
-    client = connect()
-    client.head()
-    log.entries = [b"another genesis"]
-    log.publish()
-    (trust.path / "evidence").write_text("in the way")
-
-    with pytest.raises(ForkError, match="could not be kept") as caught:
-        client.head()
-
-    assert caught.value.second == log.served
-
-
-def test_a_client_without_state_still_finds_a_fork(connect: Open, log: FakeLog) -> None:
-    client = connect(keep=False)
-    client.head()
-    log.entries = [b"another genesis"]
-    log.publish()
-
-    with pytest.raises(ForkError) as caught:
-        client.head()
-
-    assert (caught.value.files, caught.value.second) == ((), log.served)
-
-
-def test_an_older_head_that_agrees_is_stale_and_moves_nothing(
-    connect: Open, log: FakeLog, trust: DirectoryTrust
-) -> None:
-    client = connect()
-    old = log.served
-    log.grow(10)
-    log.publish()
-    client.head()
-    new, log.served = log.served, old
-
-    head = client.head()
-
-    assert (head.size, head.served_size, head.is_stale) == (11, 1, True)
-    assert trust.believed() == new
-    with pytest.raises(StaleHeadError, match="size 1, older than the one of size 11"):
-        client.audit()
-
-
-def test_a_log_that_shrank_is_found_and_put_on_record(
-    connect: Open, log: FakeLog, trust: DirectoryTrust
-) -> None:
-    client = connect()
-    log.grow(10)
-    log.publish()
-    client.head()
-    believed = log.served
-    log.entries = log.entries[:5]
-    log.publish()
-
-    with pytest.raises(ShrunkenLogError, match="shrank from size 11 to 5"):
-        client.audit()
-
-    (folder,) = (trust.path / "evidence").iterdir()
-    assert (folder / "served.checkpoint").read_bytes() == log.served
-    assert (folder / "believed.checkpoint").read_bytes() == believed
 
 
 def test_promises_are_upgraded_once_a_witnessed_head_holds_them(
@@ -465,22 +295,6 @@ def test_receipts_that_are_given_are_upgraded_instead_of_those_kept(
     assert [receipt.index for receipt in done.upgraded] == [2, 3]
 
 
-def test_a_promise_of_a_history_that_is_gone_is_a_fork(
-    connect: Open, log: FakeLog
-) -> None:
-    client = connect()
-    client.append(b"one")
-    promised = log.entries
-    log.entries = [b"genesis", b"two", b"three"]
-    log.publish()
-
-    with pytest.raises(ForkError) as caught:
-        client.upgrade()
-
-    assert caught.value.first == sign(Tree(promised))
-    assert caught.value.second == log.served
-
-
 def test_a_receipt_can_be_made_for_any_entry(
     connect: Open, log: FakeLog, trust: DirectoryTrust
 ) -> None:
@@ -509,91 +323,6 @@ def test_an_entry_beyond_the_head_is_not_there_yet(connect: Open) -> None:
         connect().prove(1)
 
 
-def test_an_audit_hashes_the_whole_log_and_then_only_what_is_new(
-    connect: Open, log: FakeLog, trust: DirectoryTrust
-) -> None:
-    log.grow(600)
-    log.publish()
-    client = connect()
-    told: list[tuple[int, int]] = []
-
-    first = client.audit(lambda done, total: told.append((done, total)))
-    log.grow(5)
-    log.publish()
-    second = client.audit()
-
-    assert (first.checked, second.checked, second.head.size) == (601, 5, 606)
-    assert told[-1] == (601, 601)
-    assert trust.edge().size == 606
-    assert second.head.root == Tree(log.entries).root
-
-
-def test_an_audit_goes_on_where_another_client_stopped(
-    connect: Open, log: FakeLog
-) -> None:
-    log.grow(600)
-    log.publish()
-    connect().audit()
-    log.grow(1)
-    log.publish()
-
-    assert connect().audit().checked == 1
-
-
-def test_a_rewritten_entry_is_named_and_put_on_record(
-    connect: Open, log: FakeLog, trust: DirectoryTrust
-) -> None:
-    log.grow(20)
-    log.publish()
-    log.bundles = rewrite(7, b"nothing happened")
-
-    with pytest.raises(TreeMismatchError, match="entry 7 does not hash") as caught:
-        connect().audit()
-
-    assert caught.value.index == 7
-    (folder,) = (trust.path / "evidence").iterdir()
-    assert (folder / "served.checkpoint").read_bytes() == log.served
-    assert str(folder) in str(caught.value)
-
-
-def test_an_audit_that_fails_keeps_what_was_found_right(
-    connect: Open, log: FakeLog, trust: DirectoryTrust
-) -> None:
-    log.grow(2500)
-    log.publish()
-    whole = log.entries
-    log.served_entries = whole[:2100]
-
-    with pytest.raises(TreeMismatchError):
-        connect().audit()
-    stopped = trust.edge().size
-    log.served_entries = None
-
-    assert stopped == 2048
-    assert connect().audit().checked == 2501 - 2048
-
-
-def test_an_audit_needs_the_quorum(connect: Open, log: FakeLog) -> None:
-    log.witnesses = WITNESSES[:1]
-    log.publish()
-
-    with pytest.raises(PolicyNotMetError, match=r"w1\.example"):
-        connect().audit()
-
-
-def test_an_audit_whose_head_was_forgotten_begins_anew(
-    connect: Open, log: FakeLog, trust: DirectoryTrust
-) -> None:
-    log.grow(10)
-    log.publish()
-    connect().audit()
-    (trust.path / "checkpoint").unlink()
-    log.entries = log.entries[:4]
-    log.publish()
-
-    assert connect().audit().checked == 4
-
-
 def test_a_forged_cosignature_refuses_the_head(connect: Open, log: FakeLog) -> None:
     good = sign(Tree(log.entries), WITNESSES)
     log.grow(1)
@@ -604,55 +333,24 @@ def test_a_forged_cosignature_refuses_the_head(connect: Open, log: FakeLog) -> N
         connect().head()
 
 
-class Racing(MemoryTrust):
-    """Memory in which another program advances just before we do."""
-
-    def __init__(self, theirs: list[bytes]) -> None:
-        super().__init__()
-        self.theirs = theirs
-
-    def advance(self, *, old: bytes | None, new: bytes) -> bool:
-        if self.theirs:
-            super().advance(old=old, new=self.theirs.pop(0))
-        return super().advance(old=old, new=new)
-
-
-class AlwaysLate(MemoryTrust):
-    """Memory that other programs keep advancing."""
-
-    def advance(self, *, old: bytes | None, new: bytes) -> bool:
-        return False
-
-
-def read_head_racing(log: FakeLog, trust: MemoryTrust) -> Head:
-    slept: list[float] = []
-    return drive(
-        Session(LOG, POLICY, trust).head(),
-        FakeTransport(log),
-        sleep=slept.append,
-        random=lambda: 0.0,
-    )
-
-
-def test_trust_that_another_program_advanced_is_checked_again(log: FakeLog) -> None:
-    trust = Racing([log.served])
-    log.grow(5)
+def test_one_append_that_is_given_is_upgraded(connect: Open, log: FakeLog) -> None:
+    client = connect(keep=False)
+    done = client.append(b"one")
     log.publish()
 
-    head = read_head_racing(log, trust)
-
-    assert (head.size, trust.believed()) == (6, log.served)
+    assert [receipt.index for receipt in client.upgrade(done).upgraded] == [1]
 
 
-def test_a_fork_that_another_program_believed_is_found(log: FakeLog) -> None:
-    trust = Racing([sign(Tree([b"another genesis"]), WITNESSES)])
+def test_a_client_without_state_keeps_no_receipts(connect: Open, log: FakeLog) -> None:
+    client = connect(keep=False)
+    client.append(b"one")
+    log.publish()
 
-    with pytest.raises(ForkError):
-        read_head_racing(log, trust)
+    done = client.upgrade()
+
+    assert (done.upgraded, done.waiting) == ((), ())
 
 
-def test_a_race_that_never_ends_is_given_up(log: FakeLog) -> None:
-    trust = AlwaysLate()
-
-    with pytest.raises(StateError, match="keep advancing"):
-        read_head_racing(log, trust)
+def test_an_upgrade_needs_at_least_one_attempt(connect: Open) -> None:
+    with pytest.raises(ValueError, match="no attempts"):
+        connect().upgrade(patience=Patience(attempts=0))

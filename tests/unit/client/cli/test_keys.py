@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tallystick_merkle.keys import KeyType, format_vkey, parse_skey, parse_vkey
-from tests.unit.client.cli.conftest import Run
+from tests.unit.client.cli.desk import Run
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tallystick_client.cli.main import hoist
-from tests.unit.client.cli.conftest import Run
+from tests.unit.client.cli.desk import Run
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from tallystick_client.cli.policies import describe, warn_about
 from tallystick_merkle.policy import Policy, PolicyGroup, format_policy
-from tests.unit.client.cli.conftest import Desk, Run
+from tests.unit.client.cli.desk import Desk, Run
 from tests.unit.client.fake_log import NO_WITNESS, ONE_WITNESS, ORIGIN, POLICY
 
 

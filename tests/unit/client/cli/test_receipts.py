@@ -6,7 +6,7 @@ from tallystick_client.trust_directory import DirectoryTrust
 from tallystick_merkle.exchange.trusting import Held
 from tallystick_merkle.hashing import leaf_hash
 from tallystick_merkle.receipt import Receipt
-from tests.unit.client.cli.conftest import ENTRIES, Desk, Run
+from tests.unit.client.cli.desk import ENTRIES, Desk, Run
 from tests.unit.client.fake_log import ORIGIN, WITNESSES, Tree, sign
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tallystick_merkle.keys import KeyType, make_signing_key
 from tallystick_merkle.policy import PolicyLog
-from tests.unit.client.cli.conftest import Desk, Run, Said
+from tests.unit.client.cli.desk import Desk, Run, Said
 from tests.unit.client.fake_log import NO_WITNESS, ORIGIN, POLICY
 
 
