@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
+from types import TracebackType
 
 import lmdb
 
@@ -77,10 +78,12 @@ from tallystick_server.storage.rules import (
 MAP_BYTES = 1024 * 1024 * 1024
 """Address space of a map at opening; it doubles as the log needs it."""
 
+_NO_ROW = memoryview(b"")
 _CHUNK_ITEMS = 4096
 _CHUNK_BYTES = 8 * 1024 * 1024
 
 _CORRUPT = (
+    lmdb.BadTxnError,  # a transaction that met a damaged page before
     lmdb.CorruptedError,
     lmdb.PageNotFoundError,
     lmdb.InvalidError,
@@ -172,15 +175,16 @@ class LmdbStore:
         hashes: list[bytes] = []
         table = self._tables.rows
         with self._reading(lambda: _name(nodes[len(hashes)])) as read:
-            get = read.get
+            get, pack = read.get, pack_row_key
             for level, position in nodes:
-                row = get(pack_row_key(level, position >> 8), db=table)
+                row = get(pack(level, position >> 8), _NO_ROW, table)
                 start = (position & 255) * HASH_SIZE
-                if row is None or len(row) < start + HASH_SIZE:
+                node = bytes(row[start : start + HASH_SIZE])
+                if len(node) < HASH_SIZE:
                     raise IntegrityError(
                         f"{_name(Node(level, position))} is not stored"
                     )
-                hashes.append(bytes(row[start : start + HASH_SIZE]))
+                hashes.append(node)
         return hashes
 
     def read_row(self, level: int, block: int) -> bytes:
@@ -276,20 +280,10 @@ class LmdbStore:
             keys = cursor.iternext(keys=True, values=False)
             return [bytes(key) for key in islice(keys, _CHUNK_ITEMS)]
 
-    @contextmanager
-    def _reading(
-        self, where: Callable[[], str]
-    ) -> Iterator[lmdb.Transaction[memoryview]]:
+    def _reading(self, where: Callable[[], str]) -> _Reading:
         """Open a read transaction; `where` names what is read, for an error."""
         self._check_usable()
-        try:
-            with self._map.reading() as read:
-                yield read
-        except lmdb.Error as error:
-            text = f"{where()} cannot be read: {error}"
-            if isinstance(error, _CORRUPT):
-                raise IntegrityError(text) from error
-            raise StoreError(text) from error
+        return _Reading(self._map, where)
 
     @contextmanager
     def _writing(self, need: int) -> Iterator[lmdb.Transaction[memoryview]]:
@@ -320,6 +314,37 @@ class LmdbStore:
             raise StoreError("the store was opened by the process this was forked from")
         if self._is_closed:
             raise StoreError("the store is closed")
+
+
+class _Reading:
+    """A read transaction, as short as its block; the engine's errors become ours."""
+
+    __slots__ = ("_map", "_read", "_where")
+
+    def __init__(self, growing: GrowingMap, where: Callable[[], str]) -> None:
+        self._map = growing
+        self._where = where
+
+    def __enter__(self) -> lmdb.Transaction[memoryview]:
+        try:
+            self._read = self._map.begin()
+        except lmdb.Error as error:
+            raise self._named(error) from error
+        return self._read
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._map.end(self._read)
+        if isinstance(error, lmdb.Error):
+            raise self._named(error) from error
+
+    def _named(self, error: lmdb.Error) -> IntegrityError | StoreError:
+        text = f"{self._where()} cannot be read: {error}"
+        return (IntegrityError if isinstance(error, _CORRUPT) else StoreError)(text)
 
 
 def open_store(

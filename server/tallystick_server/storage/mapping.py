@@ -49,7 +49,8 @@ class GrowingMap:
         self._env = env
         self.page = env.stat()["psize"]
         """Bytes in a page."""
-        self._turn = threading.Condition()
+        self._lock = threading.Lock()
+        self._turn = threading.Condition(self._lock)
         self._readers = 0
         self._is_taken = False
 
@@ -69,12 +70,33 @@ class GrowingMap:
     @contextmanager
     def reading(self) -> Iterator[lmdb.Transaction[memoryview]]:
         """Open a read transaction; keep it short, and copy what outlives it."""
-        transaction = self._begin()
+        transaction = self.begin()
         try:
             yield transaction
         finally:
-            transaction.abort()
+            self.end(transaction)
+
+    def begin(self) -> lmdb.Transaction[memoryview]:
+        """Begin a read transaction, to be given to `end`: `reading` without its cost.
+
+        Adopts the map of another process that grew it.
+        """
+        self._enter()
+        try:
+            return self._env.begin(buffers=True)
+        except lmdb.MapResizedError:
             self._leave()
+        except BaseException:
+            self._leave()
+            raise
+        with self.alone():
+            self._env.set_mapsize(0)
+        return self.begin()
+
+    def end(self, transaction: lmdb.Transaction[memoryview]) -> None:
+        """End what `begin` gave; nothing that was read may be used any more."""
+        transaction.abort()
+        self._leave()
 
     def make_room(self, need: int) -> None:
         """Grow the map until `need` bytes are free. No write transaction may be open.
@@ -105,28 +127,14 @@ class GrowingMap:
                 self._is_taken = False
                 self._turn.notify_all()
 
-    def _begin(self) -> lmdb.Transaction[memoryview]:
-        """Enter and begin; adopt the map of another process that grew it."""
-        self._enter()
-        try:
-            return self._env.begin(buffers=True)
-        except lmdb.MapResizedError:
-            self._leave()
-        except BaseException:
-            self._leave()
-            raise
-        with self.alone():
-            self._env.set_mapsize(0)
-        return self._begin()
-
     def _enter(self) -> None:
-        with self._turn:
+        with self._lock:
             while self._is_taken:
                 self._turn.wait()
             self._readers += 1
 
     def _leave(self) -> None:
-        with self._turn:
+        with self._lock:
             self._readers -= 1
-            if not self._readers:
+            if self._is_taken and not self._readers:
                 self._turn.notify_all()
