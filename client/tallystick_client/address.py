@@ -8,6 +8,7 @@ origin  the one log of the policy, or the one named
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from tallystick_client.errors import UsageError
@@ -48,6 +49,17 @@ def check_url(url: str) -> str:
     if parts.query or parts.fragment or not url.isascii() or not url.isprintable():
         raise UsageError(f"{url!r} is not a base URL: no query, no fragment")
     return url.rstrip("/")
+
+
+def is_in_the_clear(url: str) -> bool:
+    """Whether what is sent there can be read on its way to another machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        is_here = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_here = False
+    return parts.scheme == "http" and not is_here
 
 
 def origin_of(policy: Policy, wanted: str | None = None) -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tallystick_client.address import log_address, origin_of
+from tallystick_client.address import is_in_the_clear, log_address, origin_of
 from tallystick_client.cli.console import Shell
 from tallystick_client.cli.inputs import read_policy, read_token
 from tallystick_client.cli.settings import Settings, load_settings, state_directory
@@ -75,6 +75,8 @@ def choose_target(shell: Shell, choice: Choice) -> Target:
         origin=origin_of(policy, choice.origin or settings.origin),
         token=read_token(choice.token_file or settings.token_file),
     )
+    if address.token and is_in_the_clear(server):
+        shell.note("warning: the token travels unencrypted: use an https:// server")
     return Target(address, policy, choose_state(shell, settings))
 
 

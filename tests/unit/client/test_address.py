@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tallystick_client.address import check_url, log_address, origin_of
+from tallystick_client.address import check_url, is_in_the_clear, log_address, origin_of
 from tallystick_client.errors import UsageError
 from tallystick_merkle.keys import KeyType, make_signing_key
 from tallystick_merkle.policy import Policy, PolicyLog
@@ -94,3 +94,18 @@ def test_one_of_several_logs_has_to_be_named() -> None:
 def test_a_log_that_the_policy_does_not_list_is_refused() -> None:
     with pytest.raises(UsageError, match=r"no log with origin 'c\.example'"):
         origin_of(policy_of("a.example"), "c.example")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:8440", False),
+        ("http://[::1]:8440", False),
+        ("http://localhost", False),
+        ("https://log.example", False),
+        ("http://log.example", True),
+        ("http://10.0.0.1", True),
+    ],
+)
+def test_a_token_to_another_machine_wants_https(url: str, expected: bool) -> None:
+    assert is_in_the_clear(url) is expected
