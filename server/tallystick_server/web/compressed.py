@@ -1,8 +1,8 @@
 """Compress entry bundles without holding up the event loop.
 
 A bundle may have 16 MiB.  Small ones are compressed on the spot; large ones in a
-thread (zlib lets the loop run meanwhile), a few at a time.  Full bundles never change,
-so their compressed form is kept, bounded by bytes, least recently used going first.
+thread (zlib lets the loop run meanwhile), one at a time.  Full bundles never change, so
+their compressed form is kept, bounded by bytes, least recently used going first.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import gzip
 import re
 from collections import OrderedDict
+from collections.abc import Callable
 
 INLINE_BYTES = 16 * 1024
 """Longest bundle compressed on the event loop: some 0.2 ms."""
@@ -18,7 +19,6 @@ INLINE_BYTES = 16 * 1024
 LEVEL = 1
 """Level of compression: the cheapest; entries are compressed once, served often."""
 
-_AT_ONCE = 2
 _MAX_HEADER = 512
 _ENCODING = re.compile(
     r"\s*(\*|[A-Za-z0-9._-]+)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?", re.ASCII
@@ -41,15 +41,26 @@ def accepts_gzip(header: str) -> bool:
     return weights.get("gzip", weights.get("*", 0.0)) > 0
 
 
+def pack(data: bytes) -> bytes:
+    """Compress; the same bytes always give the same result."""
+    return gzip.compress(data, LEVEL, mtime=0)
+
+
 class BundleCache:
     """Compresses bundles, and keeps full ones. Used from one event loop."""
 
-    def __init__(self, *, most_bytes: int = 64 * 1024 * 1024) -> None:
-        """Keep at most `most_bytes` of compressed bundles."""
+    def __init__(
+        self,
+        *,
+        most_bytes: int = 64 * 1024 * 1024,
+        pack: Callable[[bytes], bytes] = pack,
+    ) -> None:
+        """Keep at most `most_bytes` of bundles that `pack` has compressed."""
         self._most = most_bytes
+        self._pack = pack
         self._held: OrderedDict[BundleName, bytes] = OrderedDict()
         self._bytes = 0
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._turn = asyncio.Lock()
 
     def find(self, name: BundleName) -> bytes | None:
         """Give the kept compressed form of a full bundle."""
@@ -61,23 +72,22 @@ class BundleCache:
     async def compress(self, data: bytes, *, keep_as: BundleName | None) -> bytes:
         """Compress a bundle; keep the result when it is a full one's."""
         if len(data) <= INLINE_BYTES:
-            packed = _pack(data)
+            packed = self._pack(data)
         else:
-            async with self._turns:
-                packed = await asyncio.to_thread(_pack, data)
-        if keep_as is not None:
-            self._keep(keep_as, packed)
+            async with self._turn:
+                found = self.find(keep_as) if keep_as is not None else None
+                if found is not None:  # somebody else asked for it meanwhile
+                    return found
+                packed = await asyncio.to_thread(self._pack, data)
+        self._keep(keep_as, packed)
         return packed
 
-    def _keep(self, name: BundleName, packed: bytes) -> None:
-        """Keep a compressed bundle and drop the least recently used over the bound."""
+    def _keep(self, name: BundleName | None, packed: bytes) -> None:
+        """Keep a full bundle, and drop the least recently used over the bound."""
+        if name is None:
+            return
         self._bytes += len(packed) - len(self._held.pop(name, b""))
         self._held[name] = packed
         while self._bytes > self._most:
             _, dropped = self._held.popitem(last=False)
             self._bytes -= len(dropped)
-
-
-def _pack(data: bytes) -> bytes:
-    """Compress; the same bytes always give the same result."""
-    return gzip.compress(data, LEVEL, mtime=0)

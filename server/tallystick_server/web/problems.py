@@ -58,11 +58,10 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return refusal(request, UnavailableError(f"the log does not sign: {error}"))
     except web.RequestPayloadError:
         return problem(request, 400, "bad-request", "Bad request", "malformed body")
-    except ConnectionError:
-        raise  # the client went away; there is nobody to answer
     except Exception:
         response = _unexpected(request)
-        log.exception("request failed", extra=_facts(request, response))
+        if request.transport is not None:  # else the client went away, and that is all
+            log.exception("request failed", extra=_facts(request, response))
         return response
     wished = request.headers.get(REQUEST_ID)
     if wished is not None and _SANE_ID.fullmatch(wished):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from binascii import b2a_base64
 from functools import lru_cache
 
 from aiohttp import hdrs, web
@@ -70,8 +71,8 @@ async def get_inclusion(request: web.Request) -> web.Response:
         index,
         size,
         proven.leaf.hex().encode(),
-        b", ".join(map(_quoted, proven.path)),
-        _quoted(proven.root),
+        _quote(proven.path),
+        _quote((proven.root,)),
     )
     return web.Response(body=body, headers=_PROOF)
 
@@ -145,9 +146,10 @@ def _read_index(text: str) -> int:
         raise NotFoundError("no such entry") from error
 
 
-def _quoted(value: bytes) -> bytes:
-    """Write a hash as a JSON text: base64 needs no escape."""
-    return b'"%s"' % b64encode(value)
+def _quote(hashes: tuple[bytes, ...]) -> bytes:
+    """Write hashes as JSON texts with commas between: base64 needs no escape."""
+    texts = [b2a_base64(value, newline=False) for value in hashes]
+    return b'"%s"' % b'", "'.join(texts) if texts else b""
 
 
 def _base64(hashes: tuple[bytes, ...]) -> list[str]:

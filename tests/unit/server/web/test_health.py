@@ -1,0 +1,164 @@
+"""Health: what makes a server not ready, and what is only worth a look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallystick_server.clock import SetClock
+from tallystick_server.log.asked import WitnessHealth
+from tallystick_server.log.publisher import PublisherHealth
+from tallystick_server.web.app import watch_once
+from tallystick_server.web.compressed import BundleCache
+from tallystick_server.web.freshness import Freshness
+from tallystick_server.web.health import Level, check_all
+from tallystick_server.web.services import Limits, make_services
+from tests.fakes.logs import NAME, submission
+from tests.fakes.web import Reply, WebBench
+
+
+async def looked_at(bench: WebBench) -> tuple[Reply, dict[str, Any]]:
+    """Ask whether it is ready, and for all checks by name."""
+    ready = await bench.get("/readyz")
+    health = (await bench.get("/healthz")).json()
+    checks = {one["name"]: one for one in health["checks"]}
+    return ready, {"status": health["status"], **checks}
+
+
+async def test_a_log_that_works_is_ready_and_ok(tmp_path: Path) -> None:
+    async with WebBench(tmp_path) as bench:
+        live = await bench.get("/livez")
+        ready, health = await looked_at(bench)
+
+    assert (live.status, ready.status, health["status"]) == (200, 200, "ok")
+    assert ready.headers["cache-control"] == "no-store"
+
+
+async def test_a_read_only_log_is_alive_but_not_ready(tmp_path: Path) -> None:
+    async with WebBench(tmp_path, takes_entries=False) as bench:
+        live = await bench.get("/livez")
+        ready, health = await looked_at(bench)
+
+    assert (live.status, ready.status, health["status"]) == (200, 503, "degraded")
+    assert ready.json()["reasons"] == [f"{NAME}: signing: the log is read-only"]
+
+
+async def test_a_log_that_waits_for_clearance_says_so(tmp_path: Path) -> None:
+    async with WebBench(tmp_path, takes_entries=False) as bench:
+        bench.hosted.standing.blocked = "no quorum"
+        ready, health = await looked_at(bench)
+
+    assert (ready.status, health["status"]) == (503, "unhealthy")
+    assert "waiting for clearance: no quorum" in ready.json()["reasons"][0]
+
+
+async def test_a_log_that_stopped_signing_says_why(tmp_path: Path) -> None:
+    async with WebBench(tmp_path) as bench:
+        bench.log.stop_signing("witness w is ahead")
+        ready, health = await looked_at(bench)
+
+    assert (ready.status, health["status"]) == (503, "unhealthy")
+    assert ready.json()["reasons"] == [f"{NAME}: signing: witness w is ahead"]
+
+
+async def test_a_full_disk_makes_it_not_ready(tmp_path: Path) -> None:
+    async with WebBench(tmp_path) as bench:
+        bench.free = 0
+        ready, health = await looked_at(bench)
+
+    assert (ready.status, health[f"{NAME}: disk"]["status"]) == (503, "unhealthy")
+
+
+async def test_a_log_without_witnesses_or_anchor_cannot_detect_a_rollback(
+    tmp_path: Path,
+) -> None:
+    async with WebBench(tmp_path, detects_rollback=False) as bench:
+        ready, health = await looked_at(bench)
+
+    assert (ready.status, health["status"]) == (200, "degraded")
+    detail = health[f"{NAME}: rollback"]["detail"]
+    assert detail.startswith("rollback not detectable")
+
+
+async def test_publishing_that_stands_still_makes_it_not_ready(tmp_path: Path) -> None:
+    async with WebBench(tmp_path) as bench:
+        await bench.publish()
+        await bench.log.append(submission("a", b"1"))
+        watch_once(bench.services)
+        bench.inner.clock.advance(5_000)
+        in_time, _ = await looked_at(bench)
+        bench.inner.clock.advance(1)
+        late, health = await looked_at(bench)
+        await bench.publish()
+        watch_once(bench.services)
+        again, _ = await looked_at(bench)
+
+    assert (in_time.status, late.status, again.status) == (200, 503, 200)
+    assert health[f"{NAME}: publishing"]["status"] == "unhealthy"
+
+
+class Told:
+    """A publisher that tells what it was told to."""
+
+    def __init__(self, *witnesses: WitnessHealth) -> None:
+        self._witnesses = witnesses
+
+    def health(self) -> PublisherHealth:
+        return PublisherHealth(1, 1, True, 1, False, self._witnesses)
+
+
+@pytest.mark.parametrize(
+    ("ok_ms_ago", "error", "status", "detail"),
+    [
+        (None, None, "ok", "not asked yet"),
+        (2_500, None, "ok", "answered 2 s ago"),
+        (2_500, "cannot connect", "degraded", "cannot connect"),
+    ],
+)
+async def test_each_witness_is_shown(
+    tmp_path: Path, ok_ms_ago: int | None, error: str | None, status: str, detail: str
+) -> None:
+    witness = WitnessHealth("w", "http://w", ok_ms_ago, error, None, 0, 0)
+    async with WebBench(tmp_path) as bench:
+        bench.hosted.standing.publisher = Told(witness)
+        ready, health = await looked_at(bench)
+
+    assert ready.status == 200
+    found = health[f"{NAME}: witness w"]
+    assert (found["status"], found["detail"]) == (status, detail)
+
+
+def test_a_server_without_a_log_is_not_healthy() -> None:
+    services = make_services(
+        [], clock=SetClock(), limits=Limits(), bundles=BundleCache()
+    )
+
+    (check,) = check_all(services)
+
+    assert (check.level, check.is_blocking) == (Level.UNHEALTHY, True)
+
+
+def test_freshness_counts_from_the_first_entry_that_is_not_published() -> None:
+    fresh = Freshness()
+
+    fresh.observe(size=5, published=5, now_ms=1_000)
+    idle = fresh.lag_ms(900_000)
+    fresh.observe(size=6, published=5, now_ms=900_000)
+    fresh.observe(size=9, published=5, now_ms=901_000)
+    waiting = fresh.lag_ms(902_000)
+    fresh.observe(size=9, published=8, now_ms=903_000)
+    published_since = fresh.lag_ms(904_000)
+    fresh.observe(size=9, published=9, now_ms=905_000)
+
+    assert (idle, waiting, published_since) == (0, 2_000, 1_000)
+    assert fresh.lag_ms(999_000) == 0
+
+
+async def test_the_front_page_lists_the_logs(tmp_path: Path) -> None:
+    async with WebBench(tmp_path) as bench:
+        page = await bench.get("/")
+
+    assert page.headers["content-type"] == "text/plain; charset=utf-8"
+    assert f"/t/{NAME}/checkpoint" in page.body.decode()
