@@ -93,11 +93,13 @@ def check_whole(data: Path) -> None:
 
 
 def test_a_new_log_has_its_genesis_entry_and_a_signed_head(tmp_path: Path) -> None:
-    made = make(tmp_path / "data")
+    data = tmp_path / "srv" / "tally" / "data"
 
-    check_whole(tmp_path / "data")
+    made = make(data)
+
+    check_whole(data)
     assert (made.name, made.origin, made.key.name) == (NAME, ORIGIN, ORIGIN)
-    assert made.recovery_file == recovery_key_path(tmp_path / "data", NAME)
+    assert made.recovery_file == recovery_key_path(data, NAME)
 
 
 def test_genesis_commits_to_the_next_key_and_the_recovery_key(tmp_path: Path) -> None:

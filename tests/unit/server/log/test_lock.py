@@ -73,12 +73,20 @@ def test_a_lock_file_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
 
 def test_a_program_that_is_started_does_not_inherit_the_lock(tmp_path: Path) -> None:
     path = tmp_path / "writer.lock"
-    with WriterLock(path):
-        sleeper = subprocess.Popen(
-            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False
-        )
+    program = "print('started', flush=True); input()"
+    with (
+        WriterLock(path) as lock,
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            close_fds=False,
+        ) as sleeper,
+    ):
+        assert sleeper.stdout is not None
+        assert sleeper.stdout.readline() == b"started\n"
+        lock.close()
 
-    with WriterLock(path):
+        WriterLock(path).close()
+
         sleeper.communicate(b"\n")
-
-    assert sleeper.returncode == 0
