@@ -9,8 +9,9 @@ from tallystick_client.guard import Reading
 from tallystick_client.results import Head
 from tallystick_client.transport import ClientExchange, on_disk
 from tallystick_client.trust import Trust
+from tallystick_merkle.errors import TreeMismatchError
 from tallystick_merkle.exchange.auditing import audit_to
-from tallystick_merkle.frontier import Edge
+from tallystick_merkle.frontier import EMPTY_EDGE, Edge
 
 SAVE_EVERY = 65_536
 """Leaves after which an audit keeps how far it has come; at its end it always does."""
@@ -28,7 +29,12 @@ def hash_to(
     progress: Progress | None,
     save_every: int = SAVE_EVERY,
 ) -> ClientExchange[None]:
-    """Audit from `edge` to `head`, keeping the edge now and then, and at the end."""
+    """Audit from `edge` to `head`, keeping the edge now and then, and at the end.
+
+    A kept edge is proven only by the root it ends in.  When the log's bytes and roots
+    disagree, nobody knows from which leaf on, so the place is given up and the next
+    audit hashes everything anew.
+    """
     reached = saved = edge
 
     def report(now: Edge) -> None:
@@ -51,7 +57,9 @@ def hash_to(
     except StopIteration:
         yield from on_disk(keep)
     except BaseException as error:
-        # Stopped or failed: what was hashed and found right need not be repeated.
+        # Stopped: what was hashed need not be repeated. Found wrong: all of it must.
+        if isinstance(error, TreeMismatchError):
+            reached = EMPTY_EDGE
         try:
             keep()
         except StateError as second:

@@ -76,21 +76,21 @@ def test_a_rewritten_entry_is_named_and_put_on_record(
     assert str(folder) in str(caught.value)
 
 
-def test_an_audit_that_fails_keeps_what_was_found_right(
+def test_an_audit_that_finds_something_wrong_gives_up_its_place(
     connect: Open, log: FakeLog, trust: DirectoryTrust
 ) -> None:
     log.grow(2500)
     log.publish()
     whole = log.entries
-    log.served_entries = whole[:2100]
+    log.served_entries = [*whole[:7], b"forged, tiles and all", *whole[8:]]
 
     with pytest.raises(TreeMismatchError):
         connect().audit()
-    stopped = trust.edge().size
+    kept = trust.edge()
     log.served_entries = None
 
-    assert stopped == 2048
-    assert connect().audit().checked == 2501 - 2048
+    assert kept == EMPTY_EDGE
+    assert connect().audit().checked == 2501
 
 
 def test_an_audit_needs_the_quorum(connect: Open, log: FakeLog) -> None:
