@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from tallystick_merkle.errors import ProofError
 from tallystick_merkle.hashing import HASH_SIZE, MAX_SIZE, fold_right, node_hash
@@ -41,13 +42,10 @@ class Plan:
             raise ProofError(
                 f"expected {len(self.nodes)} node hashes, found {len(hashes)}"
             )
-        proof = []
-        at = 0
-        for count in self.counts:
-            proof.append(
-                hashes[at] if count == 1 else fold_right(list(hashes[at : at + count]))
-            )
-            at += count
+        proof = list(hashes)
+        for at, count in enumerate(self.counts):
+            if count != 1:
+                proof[at : at + count] = [fold_right(proof[at : at + count])]
         return tuple(proof)
 
 
@@ -118,12 +116,13 @@ def root_from_inclusion(
     _check_hashes(path, expected)
     _check_hashes((leaf,), 1)
     inner = (index ^ (size - 1)).bit_length()
+    # Bit by bit from the leaf: 1 is a left sibling; above `inner` there are no others.
+    turns = index | -1 << inner
     root = leaf
-    for level, sibling in enumerate(path):
-        if level >= inner or index >> level & 1:
-            root = node_hash(sibling, root)
-        else:
-            root = node_hash(root, sibling)
+    for sibling in path:
+        pair = sibling + root if turns & 1 else root + sibling
+        root = sha256(b"\x01" + pair).digest()
+        turns >>= 1
     return root
 
 
@@ -185,6 +184,6 @@ def _check_hashes(hashes: Sequence[bytes], expected: int) -> None:
     """Raise unless there are exactly `expected` hashes of 32 bytes each."""
     if len(hashes) != expected:
         raise ProofError(f"expected {expected} hashes, found {len(hashes)}")
-    for place, value in enumerate(hashes):
+    for value in hashes:
         if len(value) != HASH_SIZE:
-            raise ProofError(f"hash {place} has {len(value)} bytes, expected 32")
+            raise ProofError(f"a hash has {len(value)} bytes, expected 32")
