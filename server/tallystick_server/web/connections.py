@@ -11,11 +11,14 @@ import asyncio
 import logging
 import socket
 import ssl
+import struct
 from collections.abc import Callable
 
 from aiohttp import web
 
 log = logging.getLogger(__name__)
+
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class _Closed(asyncio.Protocol):
@@ -95,8 +98,19 @@ class StalledReaders:
             before, since_s = self._seen.get(transport, (-1, now_s))
             seen[transport] = (waiting, since_s if waiting == before else now_s)
             if waiting == before and now_s - since_s >= self._timeout_s:
-                transport.abort()
+                _reset(transport)
                 del seen[transport]
                 stalled += 1
         self._seen = seen
         return stalled
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Close a connection at once, and have the kernel drop what it still holds of it.
+
+    Without that, the kernel would go on offering the rest for many minutes.
+    """
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()

@@ -101,6 +101,8 @@ async def read_body(request: web.Request, *, most: int, timeout_s: float) -> byt
         raise UnsupportedTypeError(f"the content type must be {BODY_TYPE}")
     if hdrs.CONTENT_ENCODING in headers:
         raise UnsupportedTypeError("a content encoding is not taken")
+    if headers.get(hdrs.TRANSFER_ENCODING, "chunked").lower() != "chunked":
+        raise UnsupportedTypeError("the only transfer encoding taken is chunked")
     if (request.content_length or 0) > most:
         raise TooLargeError(f"the body may have {most} bytes")
     if request.content.is_eof():  # it came with the head: the common case
