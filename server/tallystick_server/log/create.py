@@ -121,9 +121,7 @@ def create_log(
             keys = _draw_keys(origin, recovery, draw_seed)
             _build(data, name, keys, clock.now_ms())
     except OSError as error:
-        raise StoreError(
-            f"cannot make the log {name}: {error.strerror}: {error.filename}"
-        ) from error
+        raise StoreError(f"cannot make the log {name}: {error}") from error
     return Created(
         name,
         origin,
