@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 
 from tallystick_merkle.errors import ProofError
@@ -27,6 +28,9 @@ from tallystick_merkle.shape import (
     inclusion_length,
     span_nodes,
 )
+
+
+_make_node = partial(tuple.__new__, Node)  # Node._make without its check of length
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def plan_inclusion(*, index: int, size: int) -> Plan:
     """
     check_index(index, size)
     inner = (index ^ (size - 1)).bit_length()
-    nodes = [Node(level, (index >> level) ^ 1) for level in range(inner)]
+    nodes = [_make_node((level, (index >> level) ^ 1)) for level in range(inner)]
     counts = [1] * inner
     if inner and nodes[-1].position + 1 << inner - 1 > size:
         top = nodes.pop()
@@ -69,7 +73,7 @@ def plan_inclusion(*, index: int, size: int) -> Plan:
     border = index >> inner
     for level in range(inner, inner + border.bit_length()):
         if border & 1:
-            nodes.append(Node(level, border - 1))
+            nodes.append(_make_node((level, border - 1)))
             counts.append(1)
         border >>= 1
     return Plan(tuple(nodes), tuple(counts))
