@@ -29,7 +29,6 @@ from tallystick_merkle.shape import (
     span_nodes,
 )
 
-
 _make_node = partial(tuple.__new__, Node)  # Node._make without its check of length
 
 
