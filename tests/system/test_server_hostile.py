@@ -97,7 +97,6 @@ def test_a_request_with_a_doubtful_head_is_refused_and_nothing_follows(
 @pytest.mark.parametrize(
     "line",
     [
-        b"GET /livez",
         b"GET /livez HTTP/9.9",
         b"GET /livez HTTP/1.1 x",
         b"GET /li vez HTTP/1.1",
