@@ -96,17 +96,9 @@ class Loaded:
         """List every effective value with its origin, for `config check`."""
         dumped = self.settings.model_dump(mode="json")
         return [
-            Value(path, _mask(path, value), self._origin(path))
+            Value(path, _mask(path, value), self.origins.get(path, "default"))
             for path, value in _leaves(dumped, "")
         ]
-
-    def _origin(self, path: str) -> str:
-        """Origin of a path, or of the nearest table above it that was given whole."""
-        while path:
-            if path in self.origins:
-                return self.origins[path]
-            path = path.rpartition(".")[0]
-        return "default"
 
 
 def load(
