@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,6 +34,15 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Make a log: its keys, its genesis entry, and one write token, shown once."""
+    folder = load_settings(config, data).settings.server.data
+    answer = _make(folder, log, origin, recovery_vkey)
+    show(answer, _describe(answer, folder), as_json=as_json)
+
+
+def _make(
+    data: Path, name: str, origin: str, recovery_vkey: str | None
+) -> dict[str, str | None]:
+    """Make the log and its token; give what there is to know about them."""
     from tallystick_merkle.errors import MalformedError
     from tallystick_merkle.keys import SEED_SIZE, format_vkey, parse_vkey
     from tallystick_server.clock import SystemClock
@@ -40,44 +50,47 @@ def init(
     from tallystick_server.log.create import create_log
     from tallystick_server.log.tokenfile import add_token
 
-    folder = load_settings(config, data).settings.server.data
     try:
         recovery = None if recovery_vkey is None else parse_vkey(recovery_vkey)
     except MalformedError as error:
         raise UsageError(f"--recovery-vkey: {error}") from error
     clock = SystemClock()
     made = create_log(
-        folder,
-        name=log,
+        data,
+        name=name,
         origin=origin,
         recovery=recovery,
         clock=clock,
         draw_seed=lambda: secrets.token_bytes(SEED_SIZE),
     )
     new = add_token(
-        folder, log=log, clock=clock, draw=secrets.token_bytes, principal="init"
+        data, log=name, clock=clock, draw=secrets.token_bytes, principal="init"
     )
-    file = None if made.recovery_file is None else str(made.recovery_file)
-    answer = {
-        "log": log,
+    return {
+        "log": name,
         "origin": made.origin,
         "vkey": format_vkey(made.key),
         "next_vkey": format_vkey(made.next_key),
         "recovery_vkey": format_vkey(made.recovery_key),
-        "recovery_key_file": file,
-        "read_path": f"/t/{log}",
-        "api_path": f"/v1/logs/{log}",
+        "recovery_key_file": made.recovery_file and str(made.recovery_file),
+        "read_path": f"/t/{name}",
+        "api_path": f"/v1/logs/{name}",
         "token": new.text,
     }
+
+
+def _describe(answer: dict[str, str | None], data: Path) -> list[str]:
+    """Say it for people, with the next step."""
     lines = [
-        f"log        {log}",
-        f"origin     {made.origin}",
+        f"log        {answer['log']}",
+        f"origin     {answer['origin']}",
         f"vkey       {answer['vkey']}",
-        f"read path  /t/{log}",
-        f"token      {new.text}",
+        f"read path  {answer['read_path']}",
+        f"token      {answer['token']}",
         "",
-        f"The token is shown this once. Next: tallystick server serve --data {folder}",
+        f"The token is shown this once. Next: tallystick server serve --data {data}",
     ]
-    if file is not None:
+    if answer["recovery_key_file"] is not None:
+        file = answer["recovery_key_file"]
         lines.append(f"Move the recovery key offline and delete it here: {file}")
-    show(answer, lines, as_json=as_json)
+    return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,8 @@ from tallystick_server.cli.options import (
     DataOption,
     load_settings,
 )
+from tallystick_server.config.load import Loaded
+from tallystick_server.errors import UsageError
 
 log = logging.getLogger(__name__)
 
@@ -63,15 +66,6 @@ def serve(  # noqa: PLR0913 -- each option of the command is an argument
     ] = None,
 ) -> None:
     """Serve all logs of the data directory."""
-    import uvloop
-
-    from tallystick_server.clock import SystemClock
-    from tallystick_server.errors import UsageError
-    from tallystick_server.ops.logging import set_level, set_up_logging
-    from tallystick_server.wiring.running import Permissions
-    from tallystick_server.wiring.serving import Start
-    from tallystick_server.wiring.serving import serve as run
-
     flags = {
         "listen": listen,
         "read_only": read_only or None,
@@ -80,21 +74,36 @@ def serve(  # noqa: PLR0913 -- each option of the command is an argument
         "tls_key": None if tls_key is None else str(tls_key),
         "log_level": log_level,
     }
-    loaded = load_settings(config, data, **flags)
+    _run(
+        lambda: load_settings(config, data, **flags),
+        new_anchor=frozenset(new_anchor or ()),
+        unproven=frozenset(sign_unproven or ()),
+    )
+
+
+def _run(
+    load: Callable[[], Loaded], *, new_anchor: frozenset[str], unproven: frozenset[str]
+) -> None:
+    """Load the configuration, now and on each SIGHUP, and serve."""
+    import uvloop
+
+    from tallystick_server.clock import SystemClock
+    from tallystick_server.ops.logging import set_level, set_up_logging
+    from tallystick_server.wiring.running import Permissions
+    from tallystick_server.wiring.serving import Start
+    from tallystick_server.wiring.serving import serve as run
+
+    loaded = load()
     set_up_logging(loaded.settings.server.log_level)
 
     def reload() -> None:
         try:
-            level = load_settings(config, data, **flags).settings.server.log_level
+            set_level(load().settings.server.log_level)
         except UsageError as error:
             log.error("configuration kept as it was", extra={"why": str(error)})  # noqa: TRY400 -- the message says it all
-            return
-        set_level(level)
 
     async def main() -> None:
-        permissions = Permissions(
-            frozenset(new_anchor or ()), frozenset(sign_unproven or ())
-        )
+        permissions = Permissions(new_anchor, unproven)
         await run(Start(loaded, SystemClock(), permissions, _announce, reload))
 
     uvloop.run(main())
