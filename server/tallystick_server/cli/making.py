@@ -66,13 +66,14 @@ def _make(
     new = add_token(
         data, log=name, clock=clock, draw=secrets.token_bytes, principal="init"
     )
+    file = made.recovery_file
     return {
         "log": name,
         "origin": made.origin,
         "vkey": format_vkey(made.key),
         "next_vkey": format_vkey(made.next_key),
         "recovery_vkey": format_vkey(made.recovery_key),
-        "recovery_key_file": made.recovery_file and str(made.recovery_file),
+        "recovery_key_file": None if file is None else str(file),
         "read_path": f"/t/{name}",
         "api_path": f"/v1/logs/{name}",
         "token": new.text,

@@ -21,49 +21,54 @@ from tallystick_server.errors import UsageError
 
 log = logging.getLogger(__name__)
 
+ListenOption = Annotated[
+    str | None,
+    typer.Option(help="HOST:PORT; port 0 takes a free one, and the line says it."),
+]
+ReadOnlyOption = Annotated[
+    bool, typer.Option("--read-only", help="Serve reads; take and sign nothing.")
+]
+InsecureOption = Annotated[
+    bool,
+    typer.Option(
+        "--insecure-http",
+        help="Serve plain HTTP to other machines. Tokens travel in the clear.",
+    ),
+]
+CertificateOption = Annotated[Path | None, typer.Option(help="Certificate chain, PEM.")]
+CertificateKeyOption = Annotated[Path | None, typer.Option(help="Its key, PEM.")]
+LevelOption = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
+NewAnchorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="LOG",
+        help="Begin the anchor of this log anew, this once. Only after its loss was"
+        " explained.",
+    ),
+]
+UnprovenOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="LOG",
+        help="Sign for this log, this once, though no quorum of witnesses confirmed"
+        " it. Danger: if it was set back, this forks it for good.",
+    ),
+]
+
 
 @bounded
 def serve(  # noqa: PLR0913 -- each option of the command is an argument
     *,
     data: DataOption = None,
     config: ConfigOption = None,
-    listen: Annotated[
-        str | None,
-        typer.Option(help="HOST:PORT; port 0 takes a free one, and the line says it."),
-    ] = None,
-    read_only: Annotated[
-        bool, typer.Option("--read-only", help="Serve reads; take and sign nothing.")
-    ] = False,
-    insecure_http: Annotated[
-        bool,
-        typer.Option(
-            "--insecure-http",
-            help="Serve plain HTTP to other machines. Tokens travel in the clear.",
-        ),
-    ] = False,
-    tls_cert: Annotated[
-        Path | None, typer.Option(help="Certificate chain, PEM.")
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
-    log_level: Annotated[
-        str | None, typer.Option(help="debug, info, warning or error.")
-    ] = None,
-    new_anchor: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LOG",
-            help="Begin the anchor of this log anew, this once. Only after its loss"
-            " was explained.",
-        ),
-    ] = None,
-    sign_unproven: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LOG",
-            help="Sign for this log, this once, though no quorum of witnesses confirmed"
-            " it. Danger: if it was set back, this forks it for good.",
-        ),
-    ] = None,
+    listen: ListenOption = None,
+    read_only: ReadOnlyOption = False,
+    insecure_http: InsecureOption = False,
+    tls_cert: CertificateOption = None,
+    tls_key: CertificateKeyOption = None,
+    log_level: LevelOption = None,
+    new_anchor: NewAnchorOption = None,
+    sign_unproven: UnprovenOption = None,
 ) -> None:
     """Serve all logs of the data directory."""
     flags = {
