@@ -11,19 +11,25 @@ The file belongs on another disk than the log and in no backup.
 - Every opening, and every growth over a bound, replaces the file by its last line
   (written beside it, fsynced, renamed), so what was read is durable from then on.
 - It is created for a new log only; later that takes an explicit, one-time permission.
+- One process uses it, by a lock on a file beside it: two copies of a log that share an
+  anchor would each find it in agreement, and fork.  A file that was moved away or
+  replaced while it is in use remembers nothing for the next start: recording fails.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from base64 import b64encode
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
 from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.spelling import parse_decimal, parse_hash
 from tallystick_merkle.witnessing import origin_hash
-from tallystick_server.errors import IntegrityError, StoreError, UsageError
+from tallystick_server.errors import IntegrityError, LockedError, StoreError, UsageError
 from tallystick_server.log.keyring import sync_directory
 
 MAX_FILE = 1024 * 1024
@@ -79,10 +85,20 @@ class FileAnchor:
     """An anchor in a file. Made by `open_anchor`."""
 
     def __init__(
-        self, path: Path, *, origin: str, last: Mark | None, most: int = MAX_FILE
+        self,
+        path: Path,
+        *,
+        origin: str,
+        last: Mark | None,
+        most: int = MAX_FILE,
+        lock: int | None = None,
     ) -> None:
-        """Replace the file by the line of `last`, or by nothing. Raises UsageError."""
+        """Replace the file by the line of `last`, or by nothing. Raises UsageError.
+
+        `lock` is an open descriptor that is closed with the file.
+        """
         self._path = path
+        self._lock = lock
         self._origin = origin
         self._last = last
         self._most = most
@@ -100,6 +116,7 @@ class FileAnchor:
             return
         try:
             self._append(self._line((size, root)))
+            self._check_place()
         except OSError as error:
             self._failure = error.strerror or type(error).__name__
             raise StoreError(f"the anchor {self._path}: {self._failure}") from error
@@ -110,8 +127,10 @@ class FileAnchor:
         return self._last
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file and let go of its lock."""
         os.close(self._file)
+        if self._lock is not None:
+            os.close(self._lock)
 
     def _line(self, mark: Mark | None) -> bytes:
         return b"" if mark is None else format_mark(self._origin, mark)
@@ -126,6 +145,11 @@ class FileAnchor:
         _write_all(self._file, line)
         os.fsync(self._file)
         self._size += len(line)
+
+    def _check_place(self) -> None:
+        """Raise OSError unless the file written is the one that a start would read."""
+        if not os.path.samestat(os.fstat(self._file), self._path.stat()):
+            raise OSError(errno.ESTALE, "it was replaced while in use")
 
     def _replace(self, data: bytes) -> tuple[int, int]:
         """Put a new file in the place of the old one, at once; give it and its size.
@@ -151,17 +175,24 @@ def open_anchor(
 ) -> FileAnchor:
     """Open the anchor of the log of `origin`, which stands at `size`.
 
-    Raises UsageError when nothing is recorded there though the log is not new, unless
+    Raises LockedError when it is open already, here or in another process.  Raises
+    UsageError when nothing is recorded there though the log is not new, unless
     `allow_new`: a lost anchor must be noticed, not replaced.  Raises IntegrityError
     for a file that is not an anchor of this log; it is left as it is.
     """
-    last = read_anchor(path, origin=origin)
-    if last is None and size > _NEW_SIZE and not allow_new:
-        raise UsageError(
-            f"the anchor {path} holds nothing, but the log of {origin!r} has {size} "
-            "entries; bring the anchor back, or allow a new one once"
-        )
-    return FileAnchor(path, origin=origin, last=last)
+    path = path.resolve()  # replacing a link would leave the disk that it leads to
+    with ExitStack() as failing:
+        lock = _take_lock(path)  # before it is read: what is read stays true
+        failing.callback(os.close, lock)
+        last = read_anchor(path, origin=origin)
+        if last is None and size > _NEW_SIZE and not allow_new:
+            raise UsageError(
+                f"the anchor {path} holds nothing, but the log of {origin!r} has "
+                f"{size} entries; bring the anchor back, or allow a new one once"
+            )
+        anchor = FileAnchor(path, origin=origin, last=last, lock=lock)
+        failing.pop_all()
+    return anchor
 
 
 def read_anchor(path: Path, *, origin: str) -> Mark | None:
@@ -234,6 +265,26 @@ def _is_news(last: Mark | None, size: int, root: bytes) -> bool:
     if last is not None and (size < last[0] or (size == last[0] and root != last[1])):
         raise StoreError(f"the anchor holds size {last[0]}, refused size {size}")
     return last is None or size > last[0]
+
+
+def _take_lock(path: Path) -> int:
+    """Lock the file that stands for the anchor's use; give its descriptor."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        lock = os.open(path.with_name(path.name + ".lock"), flags, 0o600)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        if not isinstance(error, BlockingIOError):
+            raise _unusable(path, error) from error
+        raise LockedError(
+            f"the anchor {path} is in use by another process: is a copy of this log "
+            "being served? Never serve both"
+        ) from error
+    return lock
 
 
 def _write_all(file: int, data: bytes) -> None:

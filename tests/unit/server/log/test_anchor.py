@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick_merkle.errors import MalformedError
-from tallystick_server.errors import IntegrityError, StoreError, UsageError
+from tallystick_server.errors import (
+    IntegrityError,
+    LockedError,
+    StoreError,
+    UsageError,
+)
 from tallystick_server.log.anchor import (
     Anchor,
     FileAnchor,
@@ -271,6 +276,60 @@ def test_after_a_failed_write_nothing_more_is_recorded(path: Path) -> None:
     assert read_anchor(path, origin=ORIGIN) == (7, root(7))
     anchor.close()
     os.close(healthy)
+
+
+def test_an_anchor_in_use_is_refused_to_a_second_copy_of_the_log(path: Path) -> None:
+    first = open_anchor(path, origin=ORIGIN, size=1)
+    first.record(7, root(7))
+
+    with pytest.raises(LockedError, match="in use by another process"):
+        open_anchor(path, origin=ORIGIN, size=7)
+
+    first.close()
+    open_anchor(path, origin=ORIGIN, size=7).close()
+
+
+def test_a_refused_anchor_is_not_left_locked(path: Path) -> None:
+    with pytest.raises(UsageError, match="has 2 entries"):
+        open_anchor(path, origin=ORIGIN, size=2)
+
+    open_anchor(path, origin=ORIGIN, size=2, allow_new=True).close()
+
+
+def test_a_head_is_not_recorded_in_an_anchor_that_was_replaced(path: Path) -> None:
+    anchor = open_anchor(path, origin=ORIGIN, size=1)
+    path.rename(path.with_name("moved"))
+    path.write_bytes(line(7))
+
+    with pytest.raises(StoreError, match="replaced while in use"):
+        anchor.record(8, root(8))
+
+    anchor.close()
+
+
+def test_a_head_is_not_recorded_in_an_anchor_that_was_removed(path: Path) -> None:
+    anchor = open_anchor(path, origin=ORIGIN, size=1)
+    path.unlink()
+
+    with pytest.raises(StoreError, match="No such file"):
+        anchor.record(8, root(8))
+
+    anchor.close()
+
+
+def test_an_anchor_behind_a_link_stays_on_the_disk_it_leads_to(
+    path: Path, tmp_path: Path
+) -> None:
+    other_disk = tmp_path / "other"
+    other_disk.mkdir()
+    path.symlink_to(other_disk / "anchor")
+
+    anchor = open_anchor(path, origin=ORIGIN, size=1)
+    anchor.record(7, root(7))
+    anchor.close()
+
+    assert path.is_symlink()
+    assert (other_disk / "anchor").read_bytes() == line(7)
 
 
 @given(st.lists(st.integers(1, 2**60), min_size=1, max_size=5, unique=True).map(sorted))
