@@ -7,12 +7,15 @@ sizes never change, so those asked for are kept.  A proof is checked before it l
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
 from tallystick_merkle.errors import ProofError
 from tallystick_merkle.hashing import HASH_SIZE
 from tallystick_merkle.proof import (
+    Plan,
     check_inclusion,
     plan_consistency,
     plan_inclusion,
@@ -24,6 +27,7 @@ from tallystick_merkle.shape import Node
 from tallystick_merkle.tile import Tile, format_bundle
 from tallystick_merkle.tilewalk import HEIGHT
 from tallystick_server.errors import IntegrityError
+from tallystick_server.log.nodes import NodeReader
 from tallystick_server.storage.base import LogStore
 
 Hashes = tuple[bytes, ...]
@@ -46,11 +50,12 @@ class Reader:
     def __init__(self, store: LogStore) -> None:
         """Read from `store`; of what is read only some roots are kept."""
         self._store = store
+        self._nodes = NodeReader(store)
         self._root = lru_cache(maxsize=_KEPT_ROOTS)(self._read_root)
 
     def leaf(self, index: int) -> bytes:
         """Read the 32-byte hash of a leaf."""
-        return self._store.read_nodes([Node(0, index)])[0]
+        return self._nodes.read([Node(0, index)])[0]
 
     def root(self, size: int) -> bytes:
         """Give the root at any committed size; of size 0 it is the empty root."""
@@ -58,30 +63,27 @@ class Reader:
 
     def inclusion(self, *, index: int, size: int) -> Hashes:
         """Read the inclusion path of a leaf. Raises ProofError outside the tree."""
-        plan = plan_inclusion(index=index, size=size)
-        return plan.assemble(self._store.read_nodes(plan.nodes))
+        return self._nodes.fulfil(plan_inclusion(index=index, size=size))
 
     def prove(self, *, index: int, size: int) -> Proven:
         """Read a leaf with its path to the root at `size`, checked.
 
         Raises ProofError outside the tree, IntegrityError for a proof that is wrong.
         """
-        plan = plan_inclusion(index=index, size=size)
-        leaf, *nodes = self._store.read_nodes((Node(0, index), *plan.nodes))
-        proven = Proven(leaf, plan.assemble(nodes), self.root(size))
-        _check(index, size, proven.leaf, proven.path, proven.root)
-        return proven
+        leaf, path = self._leaf_and_path(index, size)
+        root = self.root(size)
+        with self._doubting():
+            _check(index, size, leaf, path, root)
+        return Proven(leaf, path, root)
 
     def consistency(self, *, old: int, new: int) -> Hashes:
         """Read the proof that the tree of `old` is a prefix of that of `new`."""
-        plan = plan_consistency(old=old, new=new)
-        return plan.assemble(self._store.read_nodes(plan.nodes))
+        return self._nodes.fulfil(plan_consistency(old=old, new=new))
 
     def range_proof(self, *, start: int, stop: int, size: int) -> tuple[Hashes, Hashes]:
         """Read (left, right) of the proof of leaves [start, stop)."""
         shape = range_shape(start=start, stop=stop, size=size)
-        plan = shape.plan()
-        hashes = plan.assemble(self._store.read_nodes(plan.nodes))
+        hashes = self._nodes.fulfil(shape.plan())
         return hashes[: len(shape.left)], hashes[len(shape.left) :]
 
     def tile(self, tile: Tile) -> bytes:
@@ -103,16 +105,31 @@ class Reader:
 
     def receipt(self, *, index: int, size: int, root: bytes, note: bytes) -> bytes:
         """Make the receipt of a leaf at the head (size, root) signed in `note`."""
+        leaf, path = self._leaf_and_path(index, size)
+        with self._doubting():
+            return checked_receipt(
+                index=index, size=size, root=root, note=note, leaf=leaf, path=path
+            )
+
+    def _leaf_and_path(self, index: int, size: int) -> tuple[bytes, Hashes]:
+        """Read a leaf with its path; the leaf comes along as a plan of its own."""
         plan = plan_inclusion(index=index, size=size)
-        leaf, *nodes = self._store.read_nodes((Node(0, index), *plan.nodes))
-        path = plan.assemble(nodes)
-        return checked_receipt(
-            index=index, size=size, root=root, note=note, leaf=leaf, path=path
-        )
+        both = Plan((Node(0, index), *plan.nodes), (1, *plan.counts))
+        leaf, *path = self._nodes.fulfil(both)
+        return leaf, tuple(path)
+
+    @contextmanager
+    def _doubting(self) -> Iterator[None]:
+        """Keep nothing of what was read if it turns out to be wrong."""
+        try:
+            yield
+        except IntegrityError:
+            self._nodes.forget()
+            self._root.cache_clear()
+            raise
 
     def _read_root(self, size: int) -> bytes:
-        plan = plan_root(size)
-        return plan.assemble(self._store.read_nodes(plan.nodes))[0]
+        return self._nodes.fulfil(plan_root(size))[0]
 
 
 def checked_receipt(
