@@ -187,13 +187,19 @@ def _turn(folder: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Replace a file: written and fsynced beside it, renamed, folder fsynced."""
+    """Replace a file: written and fsynced beside it, renamed, folder fsynced.
+
+    It belongs to whom the folder belongs: a server must be able to read what somebody
+    else, root for one, has revoked.
+    """
     beside = path.with_name(path.name + ".new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         descriptor = os.open(beside, flags, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), 0o600)
+            owner = path.parent.stat()
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

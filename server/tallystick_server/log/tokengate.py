@@ -60,12 +60,17 @@ class TokenGate:
         return stamp != self._stamp and self.reload()
 
     def reload(self) -> bool:
-        """Read the file again. A broken one changes nothing and is logged."""
+        """Read the file again. A broken one changes nothing and is logged.
+
+        One that cannot be read now is tried again at the next refresh: it may hold a
+        revocation, and a process short of descriptors has them again later.
+        """
         stamp = _stamp(self._path)
         try:
             tokens = read_tokens(self._path)
         except UsageError as error:
-            self._stamp = stamp
+            if not isinstance(error.__cause__, OSError):
+                self._stamp = stamp
             log.error(  # noqa: TRY400 -- the message says it all
                 "tokens kept as they were", extra={"log": self._log, "why": str(error)}
             )

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -326,6 +330,37 @@ def test_a_broken_file_changes_nothing_and_is_logged_once(
     assert not gate.gate.refresh()
     assert not gate.is_refused()
     assert [one.getMessage() for one in caplog.records] == ["tokens kept as they were"]
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_revocation_that_cannot_be_read_now_is_read_later(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    revoke_token(tmp_path, log=LOG, token_id=gate.new.token.id, clock=gate.clock)
+    with no_descriptors():
+        is_read_at_once = gate.gate.refresh()
+
+    assert not is_read_at_once
+    assert gate.gate.refresh()
+    assert gate.is_refused()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_that_root_changes_stays_the_servers_own(tmp_path: Path) -> None:
+    path = folder(tmp_path)
+    os.chown(path.parent, 12_345, 12_346)
+
+    add_token(tmp_path, log=LOG, clock=SetClock(), draw=lambda n: b"a" * n)
+
+    assert (path.stat().st_uid, path.stat().st_gid) == (12_345, 12_346)
 
 
 def test_the_memory_of_headers_is_bounded_and_holds_no_secret(tmp_path: Path) -> None:
