@@ -25,6 +25,7 @@ from tallystick_server.clock import Clock
 from tallystick_server.config.load import Loaded
 from tallystick_server.errors import NotInitialisedError
 from tallystick_server.log.paths import log_names, logs_directory
+from tallystick_server.ops.descriptors import make_room
 from tallystick_server.ops.peers import Peers
 from tallystick_server.web.app import make_app, make_runner
 from tallystick_server.web.compressed import BundleCache
@@ -78,7 +79,7 @@ async def serve(start: Start) -> None:
         site = CappedSite(
             runner,
             sock,
-            most=settings.max_connections,
+            most=make_room(settings.max_connections),
             backlog=settings.backlog,
             ssl_context=tls,
         )
