@@ -18,6 +18,7 @@ from tallystick_server.errors import DiskFullError, UnavailableError
 from tallystick_server.log.commit import Submission
 from tallystick_server.log.reader import Reader
 from tallystick_server.log.sequencer import Ack, Sequencer
+from tallystick_server.log.standing import is_witnessed
 from tallystick_server.storage.base import Head, Published
 
 MAX_WAITERS = 10_000
@@ -64,7 +65,10 @@ class Log:
         limits: LogLimits,
         free_bytes: Callable[[], int],
     ) -> None:
-        """Show a verified state; `attach` makes it take entries."""
+        """Show a verified state; `attach` makes it take entries.
+
+        Until then appends are refused with `refusal`, which the owner may set.
+        """
         self.identity = identity
         self.reader = reader
         self.head = head
@@ -78,6 +82,7 @@ class Log:
         self._sequencer: Sequencer | None = None
         self._stop: Callable[[str], None] | None = None
         self._stopped: Callable[[], str | None] = lambda: "the log is read-only"
+        self.refusal = "the log is read-only"
         self._waiters: dict[asyncio.Future[None], int] = {}
 
     def attach(
@@ -157,7 +162,7 @@ class Log:
         Raises UnavailableError, DiskFullError, QueueFullError or KeyReusedError.
         """
         if self._sequencer is None:
-            raise UnavailableError("the log is read-only")
+            raise UnavailableError(self.refusal)
         if not self.has_disk:
             raise DiskFullError(
                 f"less than {self._limits.min_free_bytes} bytes are free",
@@ -216,9 +221,11 @@ class Log:
             await self._sequencer.close()
 
     def _published_from(self, size: int) -> Published | None:
-        """The published checkpoint if it covers `size`."""
+        """The published checkpoint if it covers `size` and meets today's policy."""
         found = self.published
-        return found if found is not None and found.size >= size else None
+        if found is None or found.size < size:
+            return None
+        return found if is_witnessed(found.note, self.key, self.policy) else None
 
     def _check_unwitnessed(self) -> None:
         """Raise UnavailableError when too much waits for the witnesses."""

@@ -50,7 +50,7 @@ async def append_entry(request: web.Request) -> web.Response:
         raise BadRequestError(f"an entry has 1 to {MAX_ENTRY} bytes")
     leaf = entry_digest(entry)
     ack = await log.append(Submission(key, leaf, (entry,)))
-    published = await log.witnessed(ack.head.size, wait_s) if wait_s else None
+    published = await log.witnessed(_stop(ack), wait_s) if wait_s else None
     return _answer_entry(log, ack, published, leaf, is_late=bool(wait_s))
 
 
@@ -67,7 +67,7 @@ async def append_batch(request: web.Request) -> web.Response:
         return _answer_nothing(log, entries, services.clock.now_ms())
     leaves = leaf_hashes(list(taken))
     ack = await log.append(Submission(key, batch_digest(body), taken))
-    published = await log.witnessed(ack.head.size, wait_s) if wait_s else None
+    published = await log.witnessed(_stop(ack), wait_s) if wait_s else None
     return _answer_batch(log, ack, published, entries=entries, leaves=leaves)
 
 
@@ -154,6 +154,11 @@ def _answer_nothing(log: Log, entries: list[bytes], time_ms: int) -> web.Respons
         is_witnessed=False,
     )
     return web.Response(body=body, status=200, headers=HEADERS)
+
+
+def _stop(ack: Ack) -> int:
+    """Size that a head must have to hold the entries."""
+    return ack.placed.first + ack.placed.count
 
 
 def _status(placed: Placed) -> int:

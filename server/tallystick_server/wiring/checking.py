@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 from tallystick_server.config.model import LogSettings
-from tallystick_server.log.fsck import FsckReport, Known, check_log
-from tallystick_server.log.paths import store_directory
-from tallystick_server.storage.lmdb import open_store
+from tallystick_server.log.fsck import FsckReport, Known
+from tallystick_server.log.inspection import inspect_log
 from tallystick_server.wiring.opening import read_policy, read_vkeys
 
 
@@ -27,5 +25,4 @@ def check_stored(
     """
     key, next_key, recovery_key = read_vkeys(data, name)
     known = Known(key, next_key, recovery_key, read_policy(settings.policy))
-    with closing(open_store(store_directory(data, name), read_only=True)) as store:
-        return check_log(store, known, on_progress=on_progress)
+    return inspect_log(data, name, known, on_progress=on_progress)

@@ -99,6 +99,7 @@ class Keeper:
         name = self.opened.name
         if not decision.may_sign:
             self.standing.blocked = decision.reason
+            self.log.refusal = "the log does not sign yet: it asks its witnesses"
             log.error("not signing", extra={"log": name, "why": decision.reason})
             return
         level = logging.WARNING if decision.is_override else logging.INFO

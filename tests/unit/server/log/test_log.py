@@ -6,28 +6,16 @@ import asyncio
 
 import pytest
 
-from tallystick_merkle.keys import KeyType, format_vkey, make_signing_key
-from tallystick_merkle.policy import Policy, parse_policy
 from tallystick_server.errors import DiskFullError, UnavailableError
 from tallystick_server.log.log import Identity, Log, LogLimits
 from tallystick_server.log.reader import Reader
 from tallystick_server.log.sequencer import QueueLimits, Sequencer
 from tallystick_server.log.writer import Writer
-from tallystick_server.storage.base import Head, Published
+from tallystick_server.storage.base import Published
+from tests.fakes.cosigned import cosigned, policy
 from tests.fakes.logs import NAME, ORIGIN, MemoryLog, log_key, memory_log, submission
 
 MIB = 1024 * 1024
-
-
-def policy_of(quorum: str) -> Policy:
-    witness = make_signing_key(
-        name="w.example", type=KeyType.COSIGNATURE, seed=b"w" * 32
-    )
-    text = (
-        f"log {format_vkey(log_key().verifier)}\n"
-        f"witness w {format_vkey(witness.verifier)}\nquorum {quorum}\n"
-    )
-    return parse_policy(text.encode())
 
 
 class Bench:
@@ -42,7 +30,7 @@ class Bench:
             reader=Reader(self.inner.store),
             head=self.inner.state.head,
             published=None,
-            policy=policy_of(quorum),
+            policy=policy(quorum),
             clock=self.inner.clock,
             limits=limits or LogLimits(),
             free_bytes=self.free_bytes,
@@ -68,17 +56,13 @@ class Bench:
         return self.log
 
 
-def published(head: Head) -> Published:
-    return Published(head.size, head.note, head.time_ms)
-
-
 async def test_a_read_only_log_takes_and_publishes_nothing() -> None:
     log = Bench().log
 
     for refused in (
         log.append(submission("a", b"1")),
         log.mark_publishable(),
-        log.publish(published(log.head)),
+        log.publish(cosigned(log.head)),
     ):
         with pytest.raises(UnavailableError, match="read-only"):
             await refused
@@ -132,7 +116,7 @@ async def test_too_many_unwitnessed_entries_turn_appends_away() -> None:
 
     with pytest.raises(UnavailableError, match="3 entries wait"):
         await log.append(submission("c", b"3"))
-    await log.publish(published(log.head))
+    await log.publish(cosigned(log.head))
     await log.append(submission("c", b"3"))
     await log.close()
 
@@ -142,7 +126,7 @@ async def test_too_many_unwitnessed_entries_turn_appends_away() -> None:
 async def test_too_long_without_witnesses_turns_appends_away() -> None:
     bench = Bench(LogLimits(max_unwitnessed_ms=10_000))
     log = bench.open()
-    await log.publish(published(log.head))
+    await log.publish(cosigned(log.head))
     await log.append(submission("a", b"1"))
     bench.inner.clock.advance(10_001)
 
@@ -158,12 +142,12 @@ async def test_a_waiter_is_woken_by_the_first_checkpoint_that_covers_it() -> Non
     waiter = asyncio.ensure_future(log.witnessed(ack.head.size, 60))
     await asyncio.sleep(0)
 
-    await log.publish(published(early))
+    await log.publish(cosigned(early))
     assert not waiter.done()
-    await log.publish(published(ack.head))
+    await log.publish(cosigned(ack.head))
     found = await waiter
 
-    assert found == published(ack.head)
+    assert found == cosigned(ack.head)
     assert await log.witnessed(ack.head.size, 60) == found
     await log.close()
 
@@ -186,9 +170,27 @@ async def test_waiting_ends_when_the_log_closes() -> None:
     assert await waiter is None
 
 
+async def test_a_checkpoint_that_the_policy_of_today_refuses_is_not_witnessed() -> None:
+    log = Bench().open()
+    head = log.head
+    await log.publish(Published(head.size, head.note, head.time_ms))
+
+    assert await log.witnessed(1, 0) is None
+
+    await log.close()
+
+
+async def test_a_log_that_waits_for_clearance_says_so() -> None:
+    log = Bench().log
+    log.refusal = "the log does not sign yet"
+
+    with pytest.raises(UnavailableError, match="does not sign yet"):
+        await log.append(submission("a", b"1"))
+
+
 async def test_nobody_waits_for_witnesses_that_the_policy_does_not_ask() -> None:
     log = Bench(quorum="none").open()
-    await log.publish(published(log.head))
+    await log.publish(cosigned(log.head))
 
     assert await log.witnessed(1, 60) is None
 
@@ -215,7 +217,7 @@ async def test_draining_commits_what_waits_and_then_takes_nothing() -> None:
     await log.drain()
     with pytest.raises(UnavailableError):
         await log.append(submission("b", b"2"))
-    await log.publish(published(log.head))
+    await log.publish(cosigned(log.head))
     await waiting
     await log.close()
 

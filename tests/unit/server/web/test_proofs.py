@@ -7,31 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tallystick_merkle.checkpoint import Checkpoint
-from tallystick_merkle.cosignature import cosign
 from tallystick_merkle.hashing import leaf_hash
-from tallystick_merkle.keys import KeyType, format_vkey, make_signing_key
-from tallystick_merkle.note import format_note, parse_note
-from tallystick_merkle.policy import Policy, parse_policy
+from tallystick_merkle.keys import format_vkey
 from tallystick_merkle.proof import check_consistency, check_inclusion
 from tallystick_merkle.receipt import Status, check_receipt, parse_receipt
 from tallystick_merkle.tile import format_bundle
-from tallystick_server.storage.base import Published
+from tests.fakes.cosigned import cosigned, policy
 from tests.fakes.logs import NAME, ORIGIN, log_key
 from tests.fakes.web import Reply, WebBench
 
 API = f"/v1/logs/{NAME}"
 SIZE = 301
-WITNESS = make_signing_key(name="w.example", type=KeyType.COSIGNATURE, seed=b"w" * 32)
-
-
-def policy(quorum: str = "w", *, with_log: bool = True) -> Policy:
-    lines = [
-        f"log {format_vkey(log_key().verifier)}" if with_log else "",
-        f"witness w {format_vkey(WITNESS.verifier)}",
-        f"quorum {quorum}",
-    ]
-    return parse_policy("\n".join(lines).encode())
 
 
 async def fill(bench: WebBench, count: int = SIZE - 1) -> None:
@@ -41,11 +27,7 @@ async def fill(bench: WebBench, count: int = SIZE - 1) -> None:
 
 async def publish_cosigned(bench: WebBench) -> None:
     """Publish the last head with the witness's cosignature."""
-    head = bench.log.head
-    checkpoint = Checkpoint(ORIGIN, head.size, head.root)
-    line = cosign(checkpoint, WITNESS, time_s=1_700_000_000)
-    whole = format_note(parse_note(head.note).with_signatures([line]))
-    await bench.log.publish(Published(head.size, whole, head.time_ms))
+    await bench.log.publish(cosigned(bench.log.head))
 
 
 async def test_a_log_says_what_it_is_and_where_it_stands(tmp_path: Path) -> None:

@@ -1,0 +1,150 @@
+"""Damage inside a store is found at loading or reading, and named."""
+
+from pathlib import Path
+
+import pytest
+
+from tallystick_merkle.shape import Node
+from tallystick_server.errors import (
+    IntegrityError,
+    StoreError,
+)
+from tallystick_server.storage.base import Commit, Published
+from tallystick_server.storage.conformance import (
+    entries_of,
+)
+from tallystick_server.storage.lmdb import open_store
+from tallystick_server.storage.records import ENTRIES, HEADS, META
+from tests.unit.server.storage.lmdb_bench import make_store, raw
+
+
+def drop_last(place: Path, table: bytes) -> None:
+    """Remove the last item of a table."""
+    with raw(place, table) as cursor:
+        cursor.last()
+        cursor.delete()
+
+
+def grown(place: Path) -> Commit:
+    """Make a store of four entries, closed; give its last commit."""
+    steps = make_store(place)
+    store = open_store(place)
+    commit = steps.next(entries_of(3), keys=[b"key"])
+    store.commit(commit)
+    store.publish(Published(4, b"published", 5))
+    store.close()
+    return commit
+
+
+def error_of_load(place: Path) -> str:
+    """Load a store; give the text of the IntegrityError that it must raise."""
+    store = open_store(place)
+    try:
+        with pytest.raises(IntegrityError) as caught:
+            store.load()
+    finally:
+        store.close()
+    return str(caught.value)
+
+
+def test_a_lost_entry_at_the_end_is_found_at_loading(tmp_path: Path) -> None:
+    grown(tmp_path)
+    drop_last(tmp_path, ENTRIES)
+
+    assert "3 entries up to index 2" in error_of_load(tmp_path)
+
+
+def test_an_entry_beyond_the_head_is_found_at_loading(tmp_path: Path) -> None:
+    grown(tmp_path)
+    with raw(tmp_path, ENTRIES) as cursor:
+        cursor.put((9).to_bytes(8, "big"), b"stray")
+
+    assert "5 entries up to index 9" in error_of_load(tmp_path)
+
+
+def test_a_lost_head_is_found_at_loading(tmp_path: Path) -> None:
+    grown(tmp_path)
+    drop_last(tmp_path, HEADS)
+
+    assert "the last head has size 1" in error_of_load(tmp_path)
+
+
+def test_a_store_without_entries_is_found_at_loading(tmp_path: Path) -> None:
+    make_store(tmp_path)
+    drop_last(tmp_path, ENTRIES)
+
+    assert "0 entries up to index -1" in error_of_load(tmp_path)
+
+
+def test_a_store_without_heads_is_found_and_refuses_to_publish(tmp_path: Path) -> None:
+    make_store(tmp_path)
+    drop_last(tmp_path, HEADS)
+
+    assert "no head at all" in error_of_load(tmp_path)
+    store = open_store(tmp_path)
+    with pytest.raises(IntegrityError, match="no head at all"):
+        store.publish(Published(1, b"note", 0))
+    store.close()
+
+
+def test_a_published_size_beyond_the_head_is_found_at_loading(tmp_path: Path) -> None:
+    make_store(tmp_path)
+    with raw(tmp_path, META) as cursor:
+        cursor.put(b"published", (2).to_bytes(8, "big") + bytes(8) + b"note")
+
+    assert "size 2 was published" in error_of_load(tmp_path)
+
+
+def test_a_head_of_a_wrong_length_is_found_at_loading(tmp_path: Path) -> None:
+    make_store(tmp_path)
+    with raw(tmp_path, HEADS) as cursor:
+        cursor.put((1).to_bytes(8, "big"), bytes(40))
+
+    assert "head of size 1: 40 bytes" in error_of_load(tmp_path)
+
+
+def test_a_row_that_is_too_short_is_named(tmp_path: Path) -> None:
+    grown(tmp_path)
+    with raw(tmp_path, b"rows") as cursor:
+        cursor.put(bytes(9), bytes(3 * 32 + 31))
+    store = open_store(tmp_path)
+
+    with pytest.raises(IntegrityError, match=r"node 0/3 \(row 0/0\) is not stored"):
+        store.read_nodes([Node(0, 2), Node(0, 3)])
+
+    store.close()
+
+
+def test_a_gap_among_entries_is_named(tmp_path: Path) -> None:
+    grown(tmp_path)
+    with raw(tmp_path, ENTRIES) as cursor:
+        cursor.pop((2).to_bytes(8, "big"))
+    store = open_store(tmp_path)
+
+    with pytest.raises(IntegrityError, match="entry 2 is not stored"):
+        store.read_entries(0, 4)
+
+    store.close()
+
+
+def test_a_stray_key_among_entries_hides_none(tmp_path: Path) -> None:
+    commit = grown(tmp_path)
+    with raw(tmp_path, ENTRIES) as cursor:
+        cursor.put((2).to_bytes(8, "big") + b"x", b"stray")
+    store = open_store(tmp_path)
+
+    assert store.read_entries(1, 4) == list(commit.entries)
+    store.close()
+
+
+def test_a_head_table_that_is_ahead_of_the_commit_refuses_it(tmp_path: Path) -> None:
+    steps = make_store(tmp_path)
+    with raw(tmp_path, ENTRIES) as cursor:
+        cursor.put((1).to_bytes(8, "big"), b"stray")
+    store = open_store(tmp_path)
+
+    with pytest.raises(StoreError, match="collides with what is stored"):
+        store.commit(steps.next([b"one"]))
+
+    assert store.count(HEADS) == 1
+    store.close()
