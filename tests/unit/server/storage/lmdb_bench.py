@@ -8,8 +8,8 @@ from pathlib import Path
 
 import lmdb
 
-from tallystick_server.storage.base import Commit
-from tallystick_server.storage.conformance import Steps
+from tallystick_server.storage.base import Commit, Published
+from tallystick_server.storage.conformance import Steps, entries_of
 from tallystick_server.storage.lmdb import (
     MAP_BYTES,
     LmdbStore,
@@ -53,3 +53,14 @@ def raw(place: Path, table: bytes) -> Iterator[lmdb.Cursor[bytes]]:
         handle = env.open_db(table, create=True)
         with env.begin(write=True) as write:
             yield write.cursor(handle)
+
+
+def grown(place: Path) -> Commit:
+    """Make a store of four entries, closed; give its last commit."""
+    steps = make_store(place)
+    store = open_store(place)
+    commit = steps.next(entries_of(3), keys=[b"key"])
+    store.commit(commit)
+    store.publish(Published(4, b"published", 5))
+    store.close()
+    return commit

@@ -25,7 +25,7 @@ from tallystick_server.storage.conformance import (
 )
 from tallystick_server.storage.lmdb import create_store, open_store
 from tallystick_server.storage.records import ENTRIES, META, TABLES, About
-from tests.unit.server.storage.lmdb_bench import LmdbBench, make_store, raw
+from tests.unit.server.storage.lmdb_bench import LmdbBench, grown, make_store, raw
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)

@@ -9,13 +9,10 @@ from tallystick_server.errors import (
     IntegrityError,
     StoreError,
 )
-from tallystick_server.storage.base import Commit, Published
-from tallystick_server.storage.conformance import (
-    entries_of,
-)
+from tallystick_server.storage.base import Published
 from tallystick_server.storage.lmdb import open_store
 from tallystick_server.storage.records import ENTRIES, HEADS, META
-from tests.unit.server.storage.lmdb_bench import make_store, raw
+from tests.unit.server.storage.lmdb_bench import grown, make_store, raw
 
 
 def drop_last(place: Path, table: bytes) -> None:
@@ -23,17 +20,6 @@ def drop_last(place: Path, table: bytes) -> None:
     with raw(place, table) as cursor:
         cursor.last()
         cursor.delete()
-
-
-def grown(place: Path) -> Commit:
-    """Make a store of four entries, closed; give its last commit."""
-    steps = make_store(place)
-    store = open_store(place)
-    commit = steps.next(entries_of(3), keys=[b"key"])
-    store.commit(commit)
-    store.publish(Published(4, b"published", 5))
-    store.close()
-    return commit
 
 
 def error_of_load(place: Path) -> str:
