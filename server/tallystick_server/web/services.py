@@ -19,6 +19,7 @@ from tallystick_server.log.publisher import PublisherHealth
 from tallystick_server.log.tokengate import TokenGate
 from tallystick_server.web.compressed import BundleCache
 from tallystick_server.web.freshness import Freshness
+from tallystick_server.web.unsent import Unsent
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Services:
     clock: Clock
     limits: Limits
     bundles: BundleCache = field(default_factory=BundleCache)
+    unsent: Unsent = field(default_factory=Unsent)
 
 
 SERVICES = web.AppKey("services", Services)

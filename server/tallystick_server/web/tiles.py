@@ -21,9 +21,10 @@ from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.tile import Tile, parse_tile_path, tile_width
 from tallystick_server.errors import NotFoundError
 from tallystick_server.log.log import Log
-from tallystick_server.web.compressed import BundleCache, accepts_gzip
+from tallystick_server.web.compressed import accepts_gzip
 from tallystick_server.web.headers import PUBLIC
-from tallystick_server.web.services import SERVICES, find_log
+from tallystick_server.web.services import SERVICES, Services, find_log
+from tallystick_server.web.unsent import CountedResponse
 
 _IMMUTABLE = "public, max-age=31536000, immutable"
 TILE_HEADERS = {
@@ -65,10 +66,13 @@ async def get_tile(request: web.Request) -> web.Response:
     tile = _find_tile(log, request.rel_url.raw_path)
     if not tile.is_bundle:
         return web.Response(body=log.reader.tile(tile), headers=TILE_HEADERS)
-    if not accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
-        return web.Response(body=log.reader.bundle(tile), headers=BUNDLE_HEADERS)
-    packed = await _packed_bundle(request.app[SERVICES].bundles, log, tile)
-    return web.Response(body=packed, headers=PACKED_HEADERS)
+    services = request.app[SERVICES]
+    services.unsent.check()
+    if accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
+        body = await _packed_bundle(services, log, tile)
+        return CountedResponse(body, headers=PACKED_HEADERS, unsent=services.unsent)
+    body = log.reader.bundle(tile)
+    return CountedResponse(body, headers=BUNDLE_HEADERS, unsent=services.unsent)
 
 
 def _find_tile(log: Log, raw_path: str) -> Tile:
@@ -82,10 +86,13 @@ def _find_tile(log: Log, raw_path: str) -> Tile:
     return tile
 
 
-async def _packed_bundle(cache: BundleCache, log: Log, tile: Tile) -> bytes:
+async def _packed_bundle(services: Services, log: Log, tile: Tile) -> bytes:
     """Give a bundle compressed; full ones are kept."""
+    cache = services.bundles
     name = (log.name, tile.index) if tile.is_full else None
     found = cache.find(name) if name is not None else None
     if found is not None:
         return found
-    return await cache.compress(log.reader.bundle(tile), keep_as=name)
+    data = log.reader.bundle(tile)
+    with services.unsent.holding(len(data)):  # while it waits for its turn
+        return await cache.compress(data, keep_as=name)

@@ -1,0 +1,81 @@
+"""Large answers that nobody takes: counted, bounded, and given up with their client."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tallystick_merkle.tile import ENTRIES, Tile, format_bundle, format_tile_path
+from tallystick_server.errors import UnavailableError
+from tallystick_server.web.unsent import Unsent
+from tests.fakes.logs import NAME
+from tests.fakes.web import WebBench
+
+BUNDLE = f"/t/{NAME}/{format_tile_path(Tile(ENTRIES, 0, 41))}"
+TILE = f"/t/{NAME}/{format_tile_path(Tile(0, 0, 41))}"
+
+
+def test_over_the_bound_nothing_more_is_taken_on() -> None:
+    unsent = Unsent(100)
+    unsent.check()
+
+    with unsent.holding(100), pytest.raises(UnavailableError):
+        unsent.check()
+
+    unsent.check()
+
+
+async def bounded(folder: Path) -> WebBench:
+    """A server that takes on no second bundle of its log."""
+    bench = WebBench(folder)
+    bench.services = replace(bench.services, unsent=Unsent(1_000_000))
+    return bench
+
+
+async def begin(bench: WebBench) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Fill the log, ask for its bundle, and take the first byte of it only."""
+    await bench.batch(format_bundle([b"x" * 60_000] * 40))
+    reader, writer = await asyncio.open_unix_connection(str(bench.socket), limit=1)
+    ask = f"GET {BUNDLE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    writer.write(ask.encode())
+    await reader.readexactly(1)
+    return reader, writer
+
+
+async def settled(bench: WebBench) -> None:
+    while bench.services.unsent.bytes:  # noqa: ASYNC110 -- the loop's own turns
+        await asyncio.sleep(0)
+
+
+async def test_a_bundle_that_is_not_taken_keeps_others_from_being_read(
+    tmp_path: Path,
+) -> None:
+    async with await bounded(tmp_path) as bench:
+        _, writer = await begin(bench)
+
+        plain = await bench.get(BUNDLE)
+        packed = await bench.get(BUNDLE, Accept_Encoding="gzip")
+        tile = await bench.get(TILE)
+        writer.transport.abort()
+        await settled(bench)
+        after = await bench.get(BUNDLE)
+
+    assert (plain.status, packed.status, tile.status) == (503, 503, 200)
+    assert plain.headers["retry-after"] == "1"
+    assert after.status == 200
+
+
+async def test_a_bundle_that_was_taken_counts_no_more(tmp_path: Path) -> None:
+    async with await bounded(tmp_path) as bench:
+        reader, writer = await begin(bench)
+        rest = await reader.read()
+        await settled(bench)
+        writer.close()
+
+        after = await bench.get(BUNDLE)
+
+    assert rest.endswith(b"x" * 60_000)
+    assert after.status == 200
