@@ -206,7 +206,11 @@ class Session:
         )
         pairs = list(zip(held, receipts, strict=True))
         ready = [Held(new, old.leaf) for old, new in pairs if new is not None]
-        yield from self._keep(ready, Status.WITNESSED)
+        done = [old for old, new in pairs if new is not None]
+        if ready and self.trust.keeps_receipts:
+            yield from on_disk(
+                lambda: self.trust.keep_witnessed(ready, discharged=done)
+            )
         return ready, [old for old, new in pairs if new is None]
 
     def _prove(

@@ -42,8 +42,14 @@ class Trust(Protocol):
         """
         ...
 
-    def keep_witnessed(self, held: Sequence[Held]) -> None:
-        """Keep witnessed receipts and discharge the promises of these entries."""
+    def keep_witnessed(
+        self, held: Sequence[Held], *, discharged: Sequence[Held] = ()
+    ) -> None:
+        """Keep witnessed receipts, and only then give up promises.
+
+        `discharged` are the promises whose heads were checked to be kept.  Any other,
+        of the same entries too, stays: the log may have broken it (D2).
+        """
         ...
 
     def promised(self) -> list[Held]:
@@ -94,7 +100,12 @@ class MemoryTrust:
         """Leave the receipts to the caller."""
         return None
 
-    def keep_witnessed(self, held: Sequence[Held]) -> None:
+    def keep_witnessed(
+        self,
+        held: Sequence[Held],
+        *,
+        discharged: Sequence[Held] = (),
+    ) -> None:
         """Leave the receipts to the caller."""
 
     def promised(self) -> list[Held]:

@@ -80,7 +80,7 @@ class DirectoryTrust:
         conflict = None
         for item in held:
             head = read_checkpoint(item.receipt.checkpoint, folder)
-            name = f"{item.receipt.index}-{head.size}{SUFFIX}"
+            name = _promise_name(item, folder)
             before = self._read("promised", name)
             if before is None:
                 files[name] = format_held(item)
@@ -90,15 +90,16 @@ class DirectoryTrust:
             write_files(folder, files)
         return conflict
 
-    def keep_witnessed(self, held: Sequence[Held]) -> None:
-        """Keep witnessed receipts; only then remove the promises of these entries."""
+    def keep_witnessed(
+        self, held: Sequence[Held], *, discharged: Sequence[Held] = ()
+    ) -> None:
+        """Keep witnessed receipts; only then remove the promises that were kept."""
         write_files(
             self.path / "receipts",
             {f"{item.receipt.index}{SUFFIX}": format_held(item) for item in held},
         )
-        done = {item.receipt.index for item in held}
-        gone = [name for name in self._names("promised") if _index_of(name) in done]
-        remove_files(self.path / "promised", gone)
+        folder = self.path / "promised"
+        remove_files(folder, [_promise_name(item, folder) for item in discharged])
 
     def promised(self) -> list[Held]:
         """Give the promised receipts by index; raise StateError for a damaged one."""
@@ -173,6 +174,12 @@ def open_trust(state: Path | None, origin: str) -> Trust:
     if state is None:
         return MemoryTrust()
     return DirectoryTrust(state, origin)
+
+
+def _promise_name(held: Held, folder: Path) -> str:
+    """Name the file of a promise: the entry's index and the size of its head."""
+    size = read_checkpoint(held.receipt.checkpoint, folder).size
+    return f"{held.receipt.index}-{size}{SUFFIX}"
 
 
 def _index_of(name: str) -> int:

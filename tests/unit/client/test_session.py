@@ -53,6 +53,22 @@ def test_an_append_that_waits_for_witnesses_keeps_a_witnessed_receipt(
     assert [path.name for path, _ in trust.witnessed_files()] == ["1.tlog-proof"]
 
 
+def test_a_witnessed_repeat_does_not_make_a_broken_promise_forgotten(
+    connect: Open, log: FakeLog, trust: DirectoryTrust
+) -> None:
+    client = connect()
+    client.append(b"before")
+    client.append(b"an event", "key-1")
+    log.entries[1] = b"rewritten"
+
+    again = client.append(b"an event", "key-1", wait="witnessed")
+
+    assert again.status is Status.WITNESSED
+    assert len(trust.promised()) == 2
+    with pytest.raises(ForkError):
+        client.upgrade()
+
+
 def test_witnesses_that_do_not_come_leave_a_promise_and_no_error(
     connect: Open, log: FakeLog, trust: DirectoryTrust
 ) -> None:

@@ -94,10 +94,19 @@ def test_a_folder_says_whose_it_is(kept: DirectoryTrust) -> None:
 
 def test_promises_stand_apart_until_they_are_discharged(kept: DirectoryTrust) -> None:
     kept.keep_promised([held(10), held(9)])
-    kept.keep_witnessed([held(9)])
+    kept.keep_witnessed([held(9)], discharged=[held(9)])
 
     assert [item.receipt.index for item in kept.promised()] == [10]
     assert [path.name for path, _ in kept.witnessed_files()] == ["9.tlog-proof"]
+
+
+def test_a_promise_that_was_not_discharged_outlives_a_witnessed_receipt(
+    kept: DirectoryTrust,
+) -> None:
+    kept.keep_promised([held(0, SMALL), held(0, LARGE)])
+    kept.keep_witnessed([held(0)], discharged=[held(0, SMALL)])
+
+    assert kept.promised() == [held(0, LARGE)]
 
 
 def test_a_stored_receipt_knows_its_leaf(kept: DirectoryTrust) -> None:
