@@ -73,6 +73,7 @@ class WebBench:
         store: LogStore | None = None,
         limits: Limits | None = None,
         detects_rollback: bool = True,
+        anchor_shares_disk: bool = False,
         takes_entries: bool = True,
     ) -> None:
         self.inner = memory_log()
@@ -105,6 +106,7 @@ class WebBench:
             Freshness(),
             Standing(),
             detects_rollback=detects_rollback,
+            anchor_shares_disk=anchor_shares_disk,
             stale_after_ms=5_000,
         )
         self.services = make_services(

@@ -135,6 +135,27 @@ def test_a_log_that_was_set_back_behind_its_anchor_is_refused(
     assert "Traceback" not in said.stderr
 
 
+def test_a_lost_anchor_is_begun_anew_by_the_flag_that_the_refusal_names(
+    one: OneLog, tmp_path: Path
+) -> None:
+    anchor = tmp_path / "anchor"
+    one.configure(log=(f'anchor = "{anchor}"',))
+    one.start()
+    append(one, "before")
+    stop(one)
+    anchor.unlink()
+
+    said = refused(one)
+    one.start("--new-anchor", LOG)
+    checks = {check["name"]: check for check in one.get("/healthz")["checks"]}
+
+    assert said.returncode == 2
+    assert "--new-anchor LOG" in said.stderr
+    assert append(one, "after") == 2
+    assert "anchor beside the store" in [line["event"] for line in one.logged()]
+    assert checks[f"{LOG}: rollback"]["status"] == "degraded"
+
+
 def test_a_damaged_log_is_refused(one: OneLog) -> None:
     one.start()
     append(one, "k", b"THE ENTRY THAT WILL ROT")

@@ -93,12 +93,15 @@ def _run(
     import uvloop
 
     from tallystick_server.clock import SystemClock
+    from tallystick_server.log.paths import log_names
     from tallystick_server.ops.logging import set_level, set_up_logging
-    from tallystick_server.wiring.running import Permissions
+    from tallystick_server.wiring.running import Permissions, check_permissions
     from tallystick_server.wiring.serving import Start
     from tallystick_server.wiring.serving import serve as run
 
     loaded = load()
+    permissions = Permissions(new_anchor, unproven)
+    check_permissions(permissions, loaded, log_names(loaded.settings.server.data))
     set_up_logging(loaded.settings.server.log_level)
 
     def reload() -> None:
@@ -108,7 +111,6 @@ def _run(
             log.error("configuration kept as it was", extra={"why": str(error)})  # noqa: TRY400 -- the message says it all
 
     async def main() -> None:
-        permissions = Permissions(new_anchor, unproven)
         await run(Start(loaded, SystemClock(), permissions, _announce, reload))
 
     uvloop.run(main())

@@ -107,8 +107,7 @@ class ServerSettings(Section):
         default="info", description="Least level that is logged. Reloaded on SIGHUP."
     )
     access_log: bool = Field(
-        default=False,
-        description="Log each request. Costs about a tenth of the append rate.",
+        default=False, description="Log each request. Costs throughput."
     )
     keepalive_s: float = Field(
         default=30.0,

@@ -188,7 +188,8 @@ def open_anchor(
         if last is None and size > _NEW_SIZE and not allow_new:
             raise UsageError(
                 f"the anchor {path} holds nothing, but the log of {origin!r} has "
-                f"{size} entries; bring the anchor back, or allow a new one once"
+                f"{size} entries; bring the anchor back, or, if its loss is explained "
+                "or it is the log's first, begin it anew once: --new-anchor LOG"
             )
         anchor = FileAnchor(path, origin=origin, last=last, lock=lock)
         failing.pop_all()

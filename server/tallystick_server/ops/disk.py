@@ -78,6 +78,15 @@ def filesystem_of(directory: Path, *, mounts: Path = _MOUNTS) -> str:
     return found
 
 
+def share_filesystem(one: Path, other: Path) -> bool:
+    """Whether two things that exist lie on the same filesystem, by its device."""
+    try:
+        return one.stat().st_dev == other.stat().st_dev
+    except OSError as error:
+        where = error.filename or one
+        raise StoreError(f"cannot look at {where}: {error.strerror}") from error
+
+
 def free_bytes(directory: Path) -> int:
     """Give the bytes that this user may still write below `directory`."""
     try:

@@ -143,6 +143,9 @@ def _check_disk(hosted: Hosted) -> Check:
 
 def _check_rollback(hosted: Hosted) -> Check:
     name = f"{hosted.log.name}: rollback"
+    if hosted.anchor_shares_disk:
+        detail = "the anchor is on the file system of the store: both may go back"
+        return Check(name, Level.DEGRADED, f"{detail} at once")
     if hosted.detects_rollback:
         return Check(name, Level.OK, "detectable")
     return Check(

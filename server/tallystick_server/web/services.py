@@ -55,7 +55,8 @@ class Hosted:
     """One log as it is served: itself, who may append, how fresh it is published.
 
     `detects_rollback` says whether witnesses or an anchor would notice that the log
-    was set back (D8); `stale_after_ms` when an unpublished head makes it not ready.
+    was set back (D8); `anchor_shares_disk` that the anchor may go back with it;
+    `stale_after_ms` when an unpublished head makes it not ready.
     """
 
     log: Log
@@ -63,6 +64,7 @@ class Hosted:
     freshness: Freshness
     standing: Standing
     detects_rollback: bool
+    anchor_shares_disk: bool
     stale_after_ms: int
 
 

@@ -6,17 +6,18 @@ opened log → log that reads → keeper (clearance, writer, publisher) → host
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from tallystick_server.clock import Clock
 from tallystick_server.config.load import Loaded
+from tallystick_server.errors import UsageError
 from tallystick_server.log.evidence import FileEvidence
 from tallystick_server.log.keyring import Signer
 from tallystick_server.log.log import Identity, Log, LogLimits
-from tallystick_server.log.paths import log_directory
+from tallystick_server.log.paths import log_directory, store_directory
 from tallystick_server.log.publishing import PublishSettings
 from tallystick_server.log.reader import Reader
 from tallystick_server.log.sequencer import QueueLimits, Sequencer
@@ -25,7 +26,7 @@ from tallystick_server.log.tokenfile import tokens_path
 from tallystick_server.log.tokengate import TokenGate
 from tallystick_server.log.witnesses import PeerWitnesses, targets_of
 from tallystick_server.log.writer import Writer
-from tallystick_server.ops.disk import free_bytes
+from tallystick_server.ops.disk import free_bytes, share_filesystem
 from tallystick_server.ops.peers import Peers
 from tallystick_server.web.freshness import Freshness
 from tallystick_server.web.services import Hosted, Standing
@@ -52,6 +53,32 @@ class Permissions:
 
     new_anchor: frozenset[str] = frozenset()
     unproven: frozenset[str] = frozenset()
+
+
+def check_permissions(
+    permissions: Permissions, loaded: Loaded, names: Collection[str]
+) -> None:
+    """Raise UsageError for a permission that could have no effect.
+
+    It was meant for something: for a log that is misspelt, or one whose anchor was
+    never configured.  `names` are the logs that there are.
+    """
+    asked = {"--new-anchor": permissions.new_anchor}
+    asked["--sign-unproven"] = permissions.unproven
+    for flag, wanted in asked.items():
+        if missing := sorted(wanted.difference(names)):
+            known = ", ".join(names) or "none"
+            raise UsageError(
+                f"{flag} {missing[0]}: there is no such log (there is: {known})"
+            )
+        if wanted and loaded.settings.server.read_only:
+            raise UsageError(f"{flag}: a read-only server signs nothing")
+    for name in sorted(permissions.new_anchor):
+        if loaded.log(name).anchor is None:
+            raise UsageError(
+                f"--new-anchor {name}: this log has no anchor; name its file in the "
+                f"configuration: [logs.{name}] anchor"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +134,8 @@ async def start_log(name: str, loaded: Loaded, world: World) -> RunningLog:
         running = _make_running(opened, loaded, world)
         if not running.hosted.detects_rollback:
             log.warning("rollback not detectable", extra={"log": name})
+        if running.hosted.anchor_shares_disk:
+            log.warning("anchor beside the store", extra={"log": name})
         if running.keeper is not None:
             await running.keeper.clear()
     except BaseException:
@@ -142,6 +171,9 @@ def _make_running(opened: OpenedLog, loaded: Loaded, world: World) -> RunningLog
         Freshness(),
         standing,
         detects_rollback=bool(targets) or settings.anchor is not None,
+        anchor_shares_disk=opened.anchor is not None
+        and settings.anchor is not None
+        and share_filesystem(settings.anchor, store_directory(server.data, name)),
         stale_after_ms=int(settings.stale_after_s * 1000),
     )
     return RunningLog(opened, hosted, keeper)

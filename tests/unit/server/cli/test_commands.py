@@ -180,6 +180,30 @@ def test_wrong_usage_is_one_line_and_code_2(
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--new-anchor", "mian"), "--new-anchor mian: there is no such log"),
+        (("--sign-unproven", "mian"), "--sign-unproven mian: there is no such log"),
+        (("--new-anchor", "main"), "--new-anchor main: this log has no anchor"),
+        (
+            ("--read-only", "--sign-unproven", "main"),
+            "a read-only server signs nothing",
+        ),
+    ],
+)
+def test_a_permission_that_can_have_no_effect_is_refused(
+    tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    init(tmp_path)
+
+    result = call("serve", "--data", tmp_path, *words)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+    assert told in result.stderr
+
+
 def test_fsck_of_nothing_is_code_2(tmp_path: Path) -> None:
     assert call("fsck", "--data", tmp_path).exit_code == 2
 

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from tallystick_server.errors import StoreError, UsageError
-from tallystick_server.ops.disk import check_filesystem, filesystem_of, free_bytes
+from tallystick_server.ops.disk import (
+    check_filesystem,
+    filesystem_of,
+    free_bytes,
+    share_filesystem,
+)
 
 
 def mounts(tmp_path: Path, *entries: tuple[str, str]) -> Path:
@@ -89,3 +94,18 @@ def test_free_bytes_are_those_of_the_disk(tmp_path: Path) -> None:
 def test_the_disk_of_a_missing_directory_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot look at"):
         free_bytes(tmp_path / "missing")
+
+
+def test_two_files_of_one_folder_share_a_filesystem(tmp_path: Path) -> None:
+    (tmp_path / "anchor").touch()
+
+    assert share_filesystem(tmp_path / "anchor", tmp_path)
+
+
+def test_two_filesystems_are_told_apart(tmp_path: Path) -> None:
+    assert not share_filesystem(tmp_path, Path("/proc"))
+
+
+def test_a_file_that_is_gone_has_no_filesystem(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot look at"):
+        share_filesystem(tmp_path, tmp_path / "gone")

@@ -82,6 +82,16 @@ async def test_a_log_without_witnesses_or_anchor_cannot_detect_a_rollback(
     assert detail.startswith("rollback not detectable")
 
 
+async def test_an_anchor_on_the_disk_of_the_store_is_worth_a_look(
+    tmp_path: Path,
+) -> None:
+    async with WebBench(tmp_path, anchor_shares_disk=True) as bench:
+        ready, health = await looked_at(bench)
+
+    assert (ready.status, health["status"]) == (200, "degraded")
+    assert "file system of the store" in health[f"{NAME}: rollback"]["detail"]
+
+
 async def test_publishing_that_stands_still_makes_it_not_ready(tmp_path: Path) -> None:
     async with WebBench(tmp_path) as bench:
         await bench.publish()
