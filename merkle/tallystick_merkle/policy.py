@@ -94,9 +94,10 @@ class Policy:
 class Judged:
     """A checkpoint that a listed log signed, and what the policy says of it.
 
-    `cosigners` are the listed witnesses whose line verified.  `is_met` says whether
-    they meet the quorum; it is always true where the quorum is none.  `is_witnessed`
-    says that a quorum was asked for and is met: only that is evidence (D1).
+    `cosigners` are the listed witnesses whose line verified, in the policy's order.
+    `is_met` says whether they meet the quorum; it is always true where the quorum is
+    none.  `is_witnessed` says that a quorum was asked for and is met: only that is
+    evidence (D1).
     """
 
     opened: OpenedCheckpoint
@@ -133,10 +134,11 @@ def judge(data: bytes, policy: Policy, *, origin: str | None = None) -> Judged:
     own = policy.log_keys(found)
     if not any(line.key in own for line in opened.verified):
         raise UnverifiedNoteError(f"no listed log signed the checkpoint of {found!r}")
+    signed = {line.key: line for line in opened.verified}
     cosigners = tuple(
-        line
-        for line in opened.verified
-        if line.key in witnesses and line.key not in own
+        signed[entry.key]
+        for entry in policy.witnesses
+        if entry.key in signed and entry.key not in own
     )
     is_met = policy.is_met_by(line.key for line in cosigners)
     return Judged(opened, cosigners, is_met, is_met and policy.asks_for_witnesses)

@@ -337,6 +337,14 @@ def test_a_quorum_of_both_takes_both(by: list[SigningKey], is_met: bool) -> None
     assert judged.is_witnessed is is_met
 
 
+def test_cosigners_stand_in_the_order_of_the_policy() -> None:
+    by = [second_witness(), witness_key()]
+
+    judged = judge(note_of(HEAD8, by=by), two_of_two(), origin=ORIGIN)
+
+    assert [line.key for line in judged.cosigners] == [key.verifier for key in by[::-1]]
+
+
 def test_a_quorum_that_is_not_met_says_who_signed() -> None:
     nobody = judge(note_of(HEAD8), two_of_two())
     one = judge(note_of(HEAD8, by=[witness_key()]), two_of_two())
