@@ -114,7 +114,7 @@ async def test_a_doubt_ends_when_the_witness_cosigns_again() -> None:
 @pytest.mark.parametrize("hint", HINTS)
 @pytest.mark.parametrize(("size", "said"), [(9, "we hold only 4"), (3, "our root")])
 async def test_a_head_under_our_key_that_is_not_ours_stops_signing(
-    hint: Response, size: int, said: str
+    hint: Response, size: int, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench = Bench("1", "a b")
     bench.log.append(3)
@@ -127,6 +127,7 @@ async def test_a_head_under_our_key_that_is_not_ours_stops_signing(
 
     assert bench.log.stopped is not None
     assert said in bench.log.stopped
+    assert "signing stopped" in caplog.messages
     assert "witness a0" in bench.log.stopped
     ((reason, ours, theirs),) = bench.evidence.kept
     assert (reason, ours, theirs) == (bench.log.stopped, bench.log.head.note, shown)
