@@ -2,6 +2,10 @@
 
 It is held for the life of the writer and falls with the process, however that ends.
 The file stays; it holds the process id of its last holder, for people.
+
+A lock keeps nobody out of another file: when the log's directory is moved away and a
+backup put in its place, or the lock file is removed, a second process may start and
+sign.  So whoever holds the lock looks before each signature whether it is still there.
 """
 
 from __future__ import annotations
@@ -12,7 +16,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tallystick_server.errors import LockedError, NotInitialisedError, StoreError
+from tallystick_merkle.checkpoint import Checkpoint
+from tallystick_merkle.keys import VerifierKey
+from tallystick_server.errors import (
+    LockedError,
+    NotInitialisedError,
+    SigningStoppedError,
+    StoreError,
+)
+from tallystick_server.log.keyring import Signer
 
 _MAX_PID = 20
 
@@ -27,6 +39,7 @@ class WriterLock:
         NotInitialisedError when there is no such directory.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        self._path = path.absolute()
         try:
             self._descriptor = os.open(path, flags, 0o600)
         except FileNotFoundError as error:
@@ -40,6 +53,18 @@ class WriterLock:
         except BaseException:
             os.close(self._descriptor)
             raise
+
+    def check_place(self) -> None:
+        """Raise SigningStoppedError unless another process would meet this lock."""
+        try:
+            is_there = os.path.samestat(os.fstat(self._descriptor), self._path.stat())
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise SigningStoppedError(
+                f"{self._path} is not the file that was locked: the log was moved or "
+                "replaced under its server; stop the server, and never serve both"
+            )
 
     def close(self) -> None:
         """Let go. Does nothing when that was done."""
@@ -73,3 +98,22 @@ class WriterLock:
         """Name the process that holds the lock, as far as the file tells."""
         text = os.pread(self._descriptor, _MAX_PID, 0).strip()
         return f"process {int(text)}" if text.isdigit() else "another process"
+
+
+class LockedSigner:
+    """Signs while the lock is in its place."""
+
+    def __init__(self, signer: Signer, lock: WriterLock) -> None:
+        """Sign with `signer`, under a lock that is held."""
+        self._signer = signer
+        self._lock = lock
+
+    @property
+    def key(self) -> VerifierKey:
+        """The public key."""
+        return self._signer.key
+
+    def sign(self, checkpoint: Checkpoint) -> bytes:
+        """Give the whole signed note; raise SigningStoppedError without the lock."""
+        self._lock.check_place()
+        return self._signer.sign(checkpoint)

@@ -107,7 +107,11 @@ class Writer:
         tree = check(self._state, planned, growth)
         if self._stopped is not None:
             raise SigningStoppedError(self._stopped)
-        note = self._signer.sign(checkpoint_of(self._state, growth))
+        try:
+            note = self._signer.sign(checkpoint_of(self._state, growth))
+        except SigningStoppedError as error:
+            self.stop_signing(str(error))
+            raise
         step, state = complete(self._state, planned, growth, note)
         self._make_durable(step.head, lambda: self._store.commit(step))
         self._state = state

@@ -23,7 +23,7 @@ from tallystick_server.errors import IntegrityError, NotInitialisedError, UsageE
 from tallystick_server.log.anchor import Anchor, open_anchor
 from tallystick_server.log.commit import LogState
 from tallystick_server.log.keyring import KeySigner, Signer, read_key
-from tallystick_server.log.lock import WriterLock
+from tallystick_server.log.lock import LockedSigner, WriterLock
 from tallystick_server.log.paths import (
     key_path,
     lock_path,
@@ -76,10 +76,10 @@ def open_for_writing(
     with ExitStack() as closing:
         policy = read_policy(settings.policy)
         check_filesystem(log_directory(data, name))
-        closing.enter_context(WriterLock(lock_path(data, name)))
+        lock = closing.enter_context(WriterLock(lock_path(data, name)))
         store = open_store(store_directory(data, name))
         closing.callback(store.close)
-        signer = KeySigner(read_key(key_path(data, name)))
+        signer = LockedSigner(KeySigner(read_key(key_path(data, name))), lock)
         state, published = load_state(store, signer.key)
         check_clock(state.head, now_ms=clock.now_ms())
         anchor, is_anchored = None, False

@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tallystick_server.errors import LockedError, NotInitialisedError, StoreError
-from tallystick_server.log.lock import WriterLock
+from tallystick_server.errors import (
+    LockedError,
+    NotInitialisedError,
+    SigningStoppedError,
+    StoreError,
+)
+from tallystick_server.log.lock import LockedSigner, WriterLock
+from tallystick_server.log.writer import Writer
+from tests.fakes.logs import check_log, memory_log, submission
 
 
 def test_a_second_holder_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
@@ -90,3 +98,44 @@ def test_a_program_that_is_started_does_not_inherit_the_lock(tmp_path: Path) -> 
         WriterLock(path).close()
 
         sleeper.communicate(b"\n")
+
+
+def moved(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("elsewhere"))
+    path.parent.mkdir()
+
+
+def removed(path: Path) -> None:
+    path.unlink()
+
+
+def replaced(path: Path) -> None:
+    path.rename(path.with_name("old.lock"))
+    path.touch()
+
+
+@pytest.mark.parametrize("change", [moved, removed, replaced])
+def test_without_the_lock_in_its_place_nothing_is_signed(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    (tmp_path / "log").mkdir()
+    path = tmp_path / "log" / "writer.lock"
+    log = memory_log()
+    with WriterLock(path) as lock:
+        signer = LockedSigner(log.signer, lock)
+        writer = Writer(
+            store=log.store,
+            signer=signer,
+            state=log.state,
+            clock=log.clock,
+            anchor=None,
+        )
+        writer.commit([submission("a", b"1")])
+        change(path)
+
+        with pytest.raises(SigningStoppedError, match="not the file that was locked"):
+            writer.commit([submission("b", b"2")])
+
+        assert writer.stopped is not None
+        assert signer.key == log.signer.key
+        assert check_log(log.store)[1:] == [b"1"]
