@@ -16,6 +16,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -181,12 +182,16 @@ class Sequencer:
         await self._command(lambda: self._writer.publish(published))
 
     async def drain(self) -> None:
-        """Take no more submissions and commit what waits; commands still work."""
+        """Take no more submissions and commit what waits; commands still work.
+
+        Where the writer has stopped, what waits is refused, and there is nothing to do.
+        """
         with self._wake:
             self._queue.drained = True
-        while self.depth:
-            await self._command(lambda: None)
-        await self._command(lambda: None)  # the batch taken last is committed too
+        with suppress(UnavailableError):
+            while self.depth:
+                await self._command(lambda: None)
+            await self._command(lambda: None)  # the batch taken last is committed too
 
     async def close(self) -> None:
         """Take nothing more, commit what waits, end the thread."""

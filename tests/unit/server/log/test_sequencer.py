@@ -280,6 +280,26 @@ async def test_drain_commits_what_waits_and_still_publishes() -> None:
     assert published.size == 6
 
 
+async def test_draining_a_log_that_stopped_signing_refuses_what_waits() -> None:
+    bench = Bench()
+    bench.sequencer.start()
+    bench.shut()
+    first = begin(bench, submission("a", b"1"))
+    await bench.until_writing()
+    second = begin(bench, submission("b", b"2"))
+    await settle()
+    bench.writer.stop_signing("a fork was seen")
+    bench.store.gate.set()
+
+    await bench.sequencer.drain()
+    await bench.sequencer.close()
+
+    await first
+    with pytest.raises(UnavailableError, match="a fork was seen"):
+        await second
+    assert not bench.sequencer.failed.done()
+
+
 async def test_a_command_that_fails_tells_its_caller_and_ends_the_writer() -> None:
     bench = Bench()
     bench.sequencer.start()
