@@ -79,6 +79,7 @@ class Log:
         self._free_bytes = free_bytes
         self._free_checked_ms: int | None = None
         self._free = 0
+        self._unwitnessed_from_ms = 0  # when the first head that waits was released
         self._sequencer: Sequencer | None = None
         self._stop: Callable[[str], None] | None = None
         self._stopped: Callable[[], str | None] = lambda: "the log is read-only"
@@ -149,6 +150,8 @@ class Log:
 
     def saw_head(self, head: Head) -> None:
         """Take note of a released head. Called by the sequencer, on the loop."""
+        if self.published is not None and self.published.size >= self.head.size:
+            self._unwitnessed_from_ms = head.time_ms
         self.head = head
 
     def stop_signing(self, reason: str) -> None:
@@ -240,7 +243,8 @@ class Log:
                 retry_after_s=10,
             )
         oldest_ms = limits.max_unwitnessed_ms
-        if oldest_ms is not None and self._clock.now_ms() - time_ms > oldest_ms:
+        since_ms = max(time_ms, self._unwitnessed_from_ms)  # quiet hours do not count
+        if oldest_ms is not None and self._clock.now_ms() - since_ms > oldest_ms:
             raise UnavailableError(
                 "no witnessed checkpoint for longer than allowed", retry_after_s=10
             )

@@ -135,6 +135,21 @@ async def test_too_long_without_witnesses_turns_appends_away() -> None:
     await log.close()
 
 
+async def test_quiet_hours_are_no_time_without_witnesses() -> None:
+    bench = Bench(LogLimits(max_unwitnessed_ms=10_000))
+    log = bench.open()
+    await log.publish(cosigned(log.head))
+    bench.inner.clock.advance(3_600_000)
+
+    await log.append(submission("a", b"1"))
+    bench.inner.clock.advance(10_000)
+    await log.append(submission("b", b"2"))
+    bench.inner.clock.advance(1)
+    with pytest.raises(UnavailableError, match="longer than allowed"):
+        await log.append(submission("c", b"3"))
+    await log.close()
+
+
 async def test_a_waiter_is_woken_by_the_first_checkpoint_that_covers_it() -> None:
     log = Bench().open()
     early = log.head
