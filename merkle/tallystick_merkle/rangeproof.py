@@ -72,6 +72,7 @@ class RangeTree:
                 f"leaves [{shape.start}, {shape.stop}) are not in the tree of size "
                 f"{shape.size}: they lead to root {found.hex()}, expected {root.hex()}"
             )
+        self._inner, self._shared = self._shared_path()
 
     def range_proof(
         self, shape: RangeShape
@@ -96,10 +97,34 @@ class RangeTree:
         """Give the inclusion path of leaf `index`. Requires start <= index < stop."""
         if not self._shape.start <= index < self._shape.stop:
             raise ProofError(f"leaf {index} is not in the proven range")
-        return tuple(
-            self._span_hash(span.start, span.stop)
-            for span in inclusion_spans(index, self._shape.size)
-        )
+        path: list[bytes] = []
+        start, stop = self._inner
+        while stop - start > 1:
+            middle = start + split_point(stop - start)
+            if index < middle:
+                path.append(self._span_hash(middle, stop))
+                stop = middle
+            else:
+                path.append(self._span_hash(start, middle))
+                start = middle
+        path.reverse()
+        return (*path, *self._shared)
+
+    def _shared_path(self) -> tuple[Span, tuple[bytes, ...]]:
+        """Give the smallest span around the range, and the path from it to the root."""
+        shape, path = self._shape, []
+        start, stop = 0, shape.size
+        while stop - start > 1:
+            middle = start + split_point(stop - start)
+            if shape.stop <= middle:
+                path.append(self._span_hash(middle, stop))
+                stop = middle
+            elif middle <= shape.start:
+                path.append(self._span_hash(start, middle))
+                start = middle
+            else:
+                break
+        return Span(start, stop), tuple(reversed(path))
 
     def _span_hash(self, start: int, stop: int) -> bytes:
         """Hash any span of the tree that the range touches or the proof names."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from binascii import Error as Base64Error
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 
 from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.hashing import HASH_SIZE, MAX_SIZE
@@ -64,4 +64,4 @@ def parse_hash(text: bytes, *, what: str, where: str) -> bytes:
 
 def format_hash(value: bytes) -> bytes:
     """Write a 32-byte hash as base64."""
-    return b64encode(value)
+    return b2a_base64(value, newline=False)
