@@ -5,7 +5,9 @@
     DIR/witness.lock     locked by the process that serves
 
 The lock is on a file of its own: LMDB's lock file is never touched.  It goes with the
-process, however that ends, and is not inherited by a child.
+process, however that ends, and is not inherited by a child.  It keeps nobody out of
+another file, so before a signature it is looked at whether it still has its place: a
+directory that was moved away, and replaced by a copy, has a second witness.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ class Lock:
         no folder to hold the file.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        self._path = path.absolute()
         try:
             self._descriptor = os.open(path, flags, 0o600)
         except OSError as error:
@@ -65,6 +68,13 @@ class Lock:
             raise LockedError(
                 f"{path} is locked: another process serves this witness; stop it first"
             ) from error
+
+    def is_in_place(self) -> bool:
+        """Whether another process would meet this lock."""
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self._path.stat())
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Let go of the lock."""

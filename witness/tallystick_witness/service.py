@@ -64,16 +64,19 @@ class Witness:
         anchor: Anchor,
         timekeeper: Timekeeper,
         has_room: Callable[[], bool],
+        is_alone: Callable[[], bool],
     ) -> None:
         """Take over a store and an anchor that the start verified.
 
-        `has_room` says whether the disk is far enough from full to sign.
+        `has_room` says whether the disk is far enough from full to sign, `is_alone`
+        whether the lock on the data directory still keeps others out.
         """
         self._keys = tuple(keys)
         self._store = store
         self._anchor = anchor
         self._timekeeper = timekeeper
         self._has_room = has_room
+        self._is_alone = is_alone
         self._failure: StoppedError | IntegrityError | None = None
 
     @property
@@ -135,6 +138,8 @@ class Witness:
         """Give the time to sign at; raise UnavailableError when signing must wait."""
         if self._failure is not None:
             raise UnavailableError("stopped: the state of the store is in doubt")
+        if not self._is_alone():
+            raise UnavailableError("the lock was moved or removed; stop this witness")
         if not self._has_room():
             raise UnavailableError("too little free space to store a head")
         try:

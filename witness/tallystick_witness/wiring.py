@@ -42,7 +42,7 @@ def open_witness(settings: WitnessSettings, clock: Clock) -> Iterator[Witness]:
     place = DataDir(settings.data)
     with ExitStack() as stack:
         check_files(place.store)
-        stack.enter_context(Lock(place.lock))
+        lock = stack.enter_context(Lock(place.lock))
         check_local(place.store)
         check_structure(place.store)
         store = open_store(place.store)
@@ -64,6 +64,7 @@ def open_witness(settings: WitnessSettings, clock: Clock) -> Iterator[Witness]:
             anchor=anchor,
             timekeeper=timekeeper,
             has_room=lambda: has_room(place.store, settings.min_free_mib),
+            is_alone=lock.is_in_place,
         )
 
 

@@ -34,6 +34,21 @@ def test_there_is_nothing_to_lock_in_a_missing_folder(tmp_path: Path) -> None:
         Lock(tmp_path / "nothing" / "lock")
 
 
+def test_a_lock_knows_whether_it_still_keeps_others_out(tmp_path: Path) -> None:
+    folder = tmp_path / "witness"
+    folder.mkdir()
+    with Lock(folder / "lock") as lock:
+        was_in_place = lock.is_in_place()
+        folder.rename(tmp_path / "moved")
+        is_in_place_when_moved = lock.is_in_place()
+        folder.mkdir()
+        (folder / "lock").touch()
+
+        assert not lock.is_in_place()
+
+    assert (was_in_place, is_in_place_when_moved) == (True, False)
+
+
 def test_the_parts_have_their_places(tmp_path: Path) -> None:
     place = DataDir(tmp_path)
 

@@ -203,6 +203,15 @@ def test_a_full_disk_is_503_before_anything_is_signed() -> None:
     assert world.size() == -1
 
 
+def test_without_its_lock_nothing_is_cosigned() -> None:
+    world = World(is_alone=lambda: False)
+
+    with pytest.raises(UnavailableError, match="lock"):
+        world.witness.add_checkpoint(world.log.request(0, 5))
+
+    assert world.size() == -1
+
+
 @pytest.mark.parametrize("step_ms", [-6_000, 6_000])
 def test_a_clock_that_stepped_is_503_until_it_is_right_again(step_ms: int) -> None:
     world = World()

@@ -99,6 +99,7 @@ class World:
     clock: SetClock = field(default_factory=lambda: SetClock(NOW_S * 1000))
     anchor: Anchor = field(default_factory=NoAnchor)
     has_room: Callable[[], bool] = lambda: True
+    is_alone: Callable[[], bool] = lambda: True
     store: WitnessStore = field(default_factory=lambda: MemoryStore(identify(KEYS)))
 
     def __post_init__(self) -> None:
@@ -114,6 +115,7 @@ class World:
             anchor=self.anchor,
             timekeeper=Timekeeper(self.clock),
             has_room=self.has_room,
+            is_alone=self.is_alone,
         )
 
     def size(self) -> int:
