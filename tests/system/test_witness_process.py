@@ -70,7 +70,9 @@ class Home:
         done = run(*self.words(*flags), check=False)
         assert done.stdout == ""
         (line,) = [
-            line for line in done.stderr.splitlines() if line.startswith("error: ")
+            line
+            for line in done.stderr.splitlines()
+            if line.startswith("tallystick witness: ")
         ]
         return done.returncode, line
 

@@ -1,9 +1,8 @@
 """`tallystick witness …`: make, feed, look at and serve a witness.
 
 What a command prints with --json is one object, told in its docstring.  Errors are one
-line on stderr; exit codes: 0 ok, 1 rolled back, forked or corrupt, 2 usage or not
-initialised, 4 clock, 5 service.  The extra's libraries are imported when a command
-runs, so that a missing one gives one line.
+line on stderr, with an exit code (see `boundary`).  The extra's libraries are imported
+when a command runs, so that a missing one gives one line.
 """
 
 from __future__ import annotations
@@ -12,8 +11,6 @@ import json
 import os
 import sys
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -21,19 +18,18 @@ from typing import Annotated
 import typer
 
 from tallystick_merkle.keys import KeyType, format_vkey
+from tallystick_witness.boundary import Commands, plain, plain_errors
 from tallystick_witness.clock import SystemClock, format_time
-from tallystick_witness.errors import WitnessError
 from tallystick_witness.state import Evidence, FollowedLog
 
 app = typer.Typer(
+    cls=Commands,
     name="witness",
     help="Run an independent witness: cosign the checkpoints of logs you follow.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-_EXTRA = frozenset({"aiohttp", "lmdb", "pydantic", "uvloop"})
 
 
 class KeyChoice(StrEnum):
@@ -67,7 +63,7 @@ def init(
 
     JSON: {"name", "vkeys": [...]}.
     """
-    with _plain_errors():
+    with plain_errors():
         from tallystick_witness.operating import initialise
 
         identity = initialise(data, name=name, types=_TYPES[type])
@@ -97,7 +93,7 @@ def add_log(
 
     JSON: one object as in `list`.
     """
-    with _plain_errors():
+    with plain_errors():
         from tallystick_witness import operating
 
         with operating.open_table(data) as store:
@@ -117,7 +113,7 @@ def remove_log(
 
     JSON: one object as in `list`.
     """
-    with _plain_errors():
+    with plain_errors():
         from tallystick_witness import operating
 
         with operating.open_table(data) as store:
@@ -133,7 +129,7 @@ def list_logs(data: Data, as_json: AsJson = False) -> None:
     "size", "root" (base64), "cosigned_at"}]}; the last three are null before the first
     cosignature.
     """
-    with _plain_errors():
+    with plain_errors():
         from tallystick_witness.operating import open_table
 
         with open_table(data) as store:
@@ -160,7 +156,7 @@ def evidence(data: Data, as_json: AsJson = False) -> None:
     JSON: {"evidence": [{"origin", "kind", "size", "root" (base64), "seen_at",
     "checkpoint", "held"}]}; held is the checkpoint cosigned before, or "".
     """
-    with _plain_errors():
+    with plain_errors():
         from tallystick_witness.operating import open_table
 
         with open_table(data) as store:
@@ -170,7 +166,7 @@ def evidence(data: Data, as_json: AsJson = False) -> None:
         return
     for one in found:
         seen = format_time(one.time_s)
-        typer.echo(f"{one.kind} {_plain(one.origin)} size {one.size} seen {seen}")
+        typer.echo(f"{one.kind} {plain(one.origin)} size {one.size} seen {seen}")
         typer.echo(one.note.decode(errors="replace"))
 
 
@@ -205,7 +201,7 @@ def serve(
         "tls_key": tls_key,
         "insecure_http": insecure_http or None,
     }
-    with _plain_errors():
+    with plain_errors():
         from tallystick_witness import jsonlog
         from tallystick_witness import serve as serving
         from tallystick_witness.config import load_settings
@@ -213,24 +209,6 @@ def serve(
         settings = load_settings(file=config, environment=os.environ, flags=flags)
         jsonlog.set_up(sys.stderr)
         serving.serve(settings)
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Turn our errors into one line and their exit code."""
-    try:
-        yield
-    except WitnessError as error:
-        typer.echo(f"error: {_plain(str(error))}", err=True)
-        raise typer.Exit(error.exit_code) from error
-    except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
-            raise
-        typer.echo(
-            f"error: {error.name} is missing; run: pip install 'tallystick[witness]'",
-            err=True,
-        )
-        raise typer.Exit(2) from error
 
 
 def _describe_log(log: FollowedLog) -> dict[str, object]:
@@ -266,13 +244,8 @@ def _print_log(log: FollowedLog, *, as_json: bool) -> None:
     head = "never cosigned"
     if log.head:
         head = "size {size} root {root} cosigned {cosigned_at}".format(**fields)
-    typer.echo(f"{log.state} {_plain(format_vkey(log.key))} {head}")
+    typer.echo(f"{log.state} {plain(format_vkey(log.key))} {head}")
 
 
 def _print_json(value: object) -> None:
     typer.echo(json.dumps(value))
-
-
-def _plain(text: str) -> str:
-    """Replace what a terminal might obey."""
-    return "".join(mark if mark.isprintable() else "?" for mark in text)

@@ -1,4 +1,8 @@
-"""Commands of the other houses: named by entry points, imported only when called."""
+"""Commands of the other houses: named by entry points, imported only when called.
+
+They have options of their own.  Of the global ones before their name `--json` is handed
+over; a file or directory that would have no effect is refused.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ from importlib.metadata import EntryPoint, entry_points
 
 import typer
 
-from tallystick_client.errors import MissingExtraError
+from tallystick_client.cli.console import Shell, shell_of
+from tallystick_client.errors import MissingExtraError, UsageError
 
 GROUP = "tallystick.commands"
 """The entry-point group in which a house names its commands."""
@@ -59,8 +64,22 @@ def load(entry: EntryPoint) -> typer.Typer:
     return app
 
 
+def hand_over(shell: Shell, name: str, arguments: list[str]) -> list[str]:
+    """Give the words for a house's commands, after the global options before them."""
+    given = (("--state", shell.state), ("--config", shell.config))
+    for option, value in given:
+        if value is not None:
+            raise UsageError(
+                f"{option} before {name!r} is the client's: leave it out, or give an "
+                f"option of {name!r} after its subcommand"
+            )
+    if not shell.is_json or not arguments or {"--json", "--help"} & set(arguments):
+        return arguments
+    return [*arguments, "--json"]
+
+
 def _stand_in(name: str) -> Callable[[typer.Context], None]:
     def call(context: typer.Context) -> None:
-        run(name, context.args)
+        run(name, hand_over(shell_of(context), name, context.args))
 
     return call

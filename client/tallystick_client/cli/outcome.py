@@ -71,7 +71,7 @@ def exit_code_of(error: Exception) -> int:
 def message_of(error: Exception) -> str:
     """Give the one line, with the next step where there is one."""
     if isinstance(error, typer.TyperException):
-        return error.format_message() + _hint(error)
+        return " ".join((error.format_message() + _hint(error)).split())
     text = str(error) or type(error).__name__
     if isinstance(error, RefusedError):
         text += _advice(error.status)
@@ -104,9 +104,10 @@ def _hint(error: typer.TyperException) -> str:
     """Name the help of the command that was misused."""
     context: object = getattr(error, "ctx", None)
     command: object = getattr(context, "command_path", None)
-    if not isinstance(command, str) or not error.format_message():
+    message = error.format_message().strip()
+    if not isinstance(command, str) or not message:
         return ""
-    return f" Try '{command} --help'."
+    return f"{'' if message.endswith(('.', '?')) else '.'} Try '{command} --help'."
 
 
 def _advice(status: int) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import typer
 
 from tallystick_server.cli import checking, config, making, serving, tokens
+from tallystick_server.cli.boundary import Commands
 
 app = typer.Typer(
+    cls=Commands,
     help="Run a Tallystick log server.",
     no_args_is_help=True,
     add_completion=False,

@@ -68,8 +68,43 @@ def test_init_twice_is_refused(data: Path) -> None:
     result = run("init", "--data", data, "--name", "w.example/1")
 
     assert result.exit_code == 2
-    assert result.stderr.startswith("error: ")
+    assert result.stderr.startswith("tallystick witness: ")
     assert result.stderr.count("\n") == 1
+
+
+def test_an_error_is_an_object_for_programs(tmp_path: Path) -> None:
+    result = run("list", "--data", tmp_path / "none", "--json")
+
+    error = json.loads(result.stdout)["error"]
+    assert (error["exit_code"], error["kind"]) == (2, "NotInitialisedError")
+    assert result.stderr == f"tallystick witness: {error['message']}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["frobnicate"], "No such command 'frobnicate'. Try 'x --help'."),
+        (["list", "--nope"], "No such option: --nope. Try 'x list --help'."),
+        (["list"], "Missing option '--data'. Try 'x list --help'."),
+    ],
+)
+def test_wrong_words_are_one_line_that_names_the_help(
+    words: list[str], line: str
+) -> None:
+    plain = CliRunner().invoke(app, words, prog_name="x")
+    program = CliRunner().invoke(app, [*words, "--json"], prog_name="x")
+
+    assert (plain.exit_code, plain.stdout) == (2, "")
+    assert plain.stderr == f"tallystick witness: {line}\n"
+    assert json.loads(program.stdout)["error"]["exit_code"] == 2
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    result = run()
+
+    assert result.exit_code == 2
+    assert "Usage: " in result.stdout
+    assert result.stderr == ""
 
 
 def test_a_log_is_added_listed_removed_and_reopened(data: Path) -> None:

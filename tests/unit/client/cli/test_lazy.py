@@ -1,14 +1,53 @@
 from __future__ import annotations
 
+import json
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 import typer
 
-from tallystick_client.cli.lazy import load, names
+from tallystick_client.cli.console import Shell
+from tallystick_client.cli.lazy import hand_over, load, names
+from tallystick_client.cli.main import main
 from tallystick_client.errors import MissingExtraError
+from tests.unit.client.cli.desk import Run
 
 GROUP = "tallystick.commands"
+
+
+@pytest.mark.parametrize(
+    ("given", "handed"),
+    [
+        (["fsck", "--data", "d"], ["fsck", "--data", "d", "--json"]),
+        (["fsck", "--json"], ["fsck", "--json"]),
+        (["fsck", "--help"], ["fsck", "--help"]),
+        ([], []),
+    ],
+)
+def test_json_is_handed_over(given: list[str], handed: list[str]) -> None:
+    assert hand_over(Shell(is_json=True), "server", given) == handed
+    assert hand_over(Shell(), "server", given) == given
+
+
+@pytest.mark.parametrize("option", ["--state", "--config"])
+def test_an_option_that_would_have_no_effect_is_refused(run: Run, option: str) -> None:
+    said = run(option, "x", "server", "config", "check")
+
+    assert (said.code, said.out) == (2, "")
+    assert f"{option} before 'server'" in said.err
+
+
+def test_the_other_houses_answer_in_json_wherever_it_is_asked_for(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--json", "server", "fsck", "--data", str(tmp_path)])
+
+    out, err = capfd.readouterr()
+    assert ended.value.code == 2
+    assert json.loads(out)["error"]["kind"] == "NotInitialisedError"
+    assert err.startswith("tallystick server: no log at ")
 
 
 def test_the_other_houses_are_known_by_name() -> None:

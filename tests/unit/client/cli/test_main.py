@@ -56,6 +56,15 @@ def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
     assert "No such command 'frobnicate'" in said.err
 
 
+def test_wrong_usage_is_one_line_that_names_the_help(run: Run) -> None:
+    said = run("audit", "--nope")
+
+    assert said.code == 2
+    assert said.err == (
+        "tallystick: No such option: --nope. Try 'tallystick audit --help'.\n"
+    )
+
+
 def test_a_missing_argument_names_the_help(run: Run) -> None:
     said = run("verify")
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import typer
@@ -18,7 +17,7 @@ from tallystick_merkle.keys import (
     parse_vkey,
 )
 from tallystick_server.cli import app
-from tallystick_server.cli.boundary import bounded
+from tallystick_server.cli.boundary import Commands, bounded
 from tallystick_server.errors import (
     ClockError,
     IntegrityError,
@@ -267,14 +266,20 @@ def test_config_check_refuses_an_unknown_key(tmp_path: Path) -> None:
     assert "server.typo" in result.stderr
 
 
-def raising(error: Exception) -> Callable[[], None]:
-    """A bounded command that fails."""
+def failing(error: Exception, *words: str) -> Result:
+    """Run a command that fails."""
+    commands = typer.Typer(cls=Commands)
 
+    @commands.callback()
+    def only() -> None:
+        """A group."""
+
+    @commands.command()
     @bounded
-    def command() -> None:
+    def command(is_json: Annotated[bool, typer.Option("--json")] = False) -> None:
         raise error
 
-    return command
+    return CliRunner().invoke(commands, ["command", *words])
 
 
 @pytest.mark.parametrize(
@@ -289,39 +294,64 @@ def raising(error: Exception) -> Callable[[], None]:
         (ModuleNotFoundError("no", name="lmdb"), 2),
     ],
 )
-def test_each_error_has_its_exit_code(
-    error: Exception, code: int, capsys: pytest.CaptureFixture[str]
+def test_each_error_has_its_exit_code(error: Exception, code: int) -> None:
+    result = failing(error)
+
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("tallystick server: ")
+
+
+def test_an_error_is_an_object_for_programs() -> None:
+    result = failing(IntegrityError("set back"), "--json")
+
+    assert result.stderr == "tallystick server: set back\n"
+    assert json.loads(result.stdout) == {
+        "error": {"exit_code": 1, "kind": "IntegrityError", "message": "set back"}
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["frobnicate"], "No such command 'frobnicate'. Try 'x --help'."),
+        (["fsck", "--nope"], "No such option: --nope. Try 'x fsck --help'."),
+        (["token", "list"], "Missing option '--log'. Try 'x token list --help'."),
+    ],
+)
+def test_wrong_words_are_one_line_that_names_the_help(
+    words: list[str], line: str
 ) -> None:
-    with pytest.raises(typer.Exit) as caught:
-        raising(error)()
+    plain = CliRunner().invoke(app, words, prog_name="x")
+    program = CliRunner().invoke(app, [*words, "--json"], prog_name="x")
 
-    line = capsys.readouterr().err
-    assert caught.value.exit_code == code
-    assert line.count("\n") == 1
-    assert line.startswith("tallystick server: ")
+    assert (plain.exit_code, plain.stdout) == (2, "")
+    assert plain.stderr == f"tallystick server: {line}\n"
+    assert json.loads(program.stdout)["error"]["exit_code"] == 2
 
 
-def test_a_missing_library_says_what_to_install(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with pytest.raises(typer.Exit):
-        raising(ModuleNotFoundError("no", name="uvloop"))()
+def test_without_a_command_the_help_is_shown() -> None:
+    result = call()
 
-    assert "pip install 'tallystick[server]'" in capsys.readouterr().err
+    assert result.exit_code == 2
+    assert "Usage: " in result.stdout
+    assert result.stderr == ""
+
+
+def test_a_missing_library_says_what_to_install() -> None:
+    result = failing(ModuleNotFoundError("no", name="uvloop"))
+
+    assert "pip install 'tallystick[server]'" in result.stderr
 
 
 @pytest.mark.parametrize(
     "error", [ValueError("a bug"), ModuleNotFoundError("x", name="tallystick_server.x")]
 )
 def test_a_bug_keeps_its_traceback(error: Exception) -> None:
-    with pytest.raises(type(error)):
-        raising(error)()
+    assert failing(error).exception is error
 
 
-def test_an_error_line_holds_nothing_that_a_terminal_would_obey(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with pytest.raises(typer.Exit):
-        raising(UsageError("a\x1b[2J\nb"))()
+def test_an_error_line_holds_nothing_that_a_terminal_would_obey() -> None:
+    result = failing(UsageError("a\x1b[2J\nb"))
 
-    assert capsys.readouterr().err == "tallystick server: a?[2J?b\n"
+    assert result.stderr == "tallystick server: a?[2J?b\n"
