@@ -314,5 +314,6 @@ def test_errors_are_one_line_of_text(served: Served) -> None:
     assert status == 400
     assert headers["content-type"].startswith("text/plain")
     assert headers["x-content-type-options"] == "nosniff"
+    assert headers["server"] == "tallystick"
     assert text.endswith("\n")
     assert text[:-1].isprintable()

@@ -14,7 +14,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from tallystick_merkle.witnessing import MAX_REQUEST, SIZE_TYPE
@@ -128,6 +128,8 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         _log.exception("request failed", extra={"fields": {"path": request.path}})
         response = _text(500, "internal error")
     response.headers["X-Content-Type-Options"] = "nosniff"
+    # Else the HTTP library names itself and its version.
+    response.headers[hdrs.SERVER] = "tallystick"
     return response
 
 

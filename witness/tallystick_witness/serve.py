@@ -93,7 +93,7 @@ async def _wait(desk: Desk, stop: asyncio.Event) -> WitnessError | None:
     results = await asyncio.gather(*tasks, return_exceptions=True)
     errors = [result for result in results if isinstance(result, WitnessError)]
     event = "stopping in doubt" if errors else "stopping"
-    _log.info(event, extra={"fields": {"error": str(errors[0]) if errors else None}})
+    _log.info(event, extra={"fields": {"why": str(errors[0])} if errors else {}})
     return errors[0] if errors else None
 
 

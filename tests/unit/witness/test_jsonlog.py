@@ -21,7 +21,17 @@ def test_a_line_has_its_event_and_fields() -> None:
 
     assert line["event"] == "cosigned"
     assert line["level"] == "info"
+    assert line["source"] == "n"
     assert (line["origin"], line["size"], line["none"]) == ("log.example", 8, None)
+
+
+def test_the_time_is_spelt_as_the_log_server_spells_it() -> None:
+    record = logging.LogRecord("n", logging.INFO, "p", 1, "e", (), None)
+    record.created = 1_700_000_000.25
+
+    line = json.loads(JsonFormatter().format(record))
+
+    assert line["time"] == "2023-11-14T22:13:20.250Z"
 
 
 def test_control_characters_and_surrogates_are_replaced() -> None:
@@ -43,7 +53,7 @@ def test_a_traceback_stays_on_its_line() -> None:
     line = JsonFormatter().format(record)
 
     assert "\n" not in line
-    assert "ValueError" in json.loads(line)["traceback"]
+    assert "ValueError" in json.loads(line)["error"]
 
 
 def test_setting_up_sends_every_record_to_the_stream() -> None:
