@@ -271,20 +271,19 @@ def _is_news(last: Mark | None, size: int, root: bytes) -> bool:
 def _take_lock(path: Path) -> int:
     """Lock the file that stands for the anchor's use; give its descriptor."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        lock = os.open(path.with_name(path.name + ".lock"), flags, 0o600)
-    except OSError as error:
-        raise _unusable(path, error) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        if not isinstance(error, BlockingIOError):
+    with ExitStack() as failing:
+        try:
+            lock = os.open(path.with_name(path.name + ".lock"), flags, 0o600)
+            failing.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LockedError(
+                f"the anchor {path} is in use by another process: is a copy of this "
+                "log being served? Never serve both"
+            ) from error
+        except OSError as error:
             raise _unusable(path, error) from error
-        raise LockedError(
-            f"the anchor {path} is in use by another process: is a copy of this log "
-            "being served? Never serve both"
-        ) from error
+        failing.pop_all()
     return lock
 
 
