@@ -309,8 +309,8 @@ class Sequencer:
 
     def _tell(self, call: Callable[[], None]) -> None:
         """Run a call on the event loop."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(call)
+        assert self._loop is not None  # the thread runs, so it was started
+        self._loop.call_soon_threadsafe(call)
 
     # From here on: the event loop again.
 
@@ -332,8 +332,8 @@ class Sequencer:
         _refuse(left, UnavailableError(_STOPPING, retry_after_s=5))
         if failure is not None and not self.failed.done():
             self.failed.set_result(failure)
-        if self._ended is not None and not self._ended.done():
-            self._ended.set_result(None)
+        assert self._ended is not None
+        self._ended.set_result(None)
 
 
 def _resolve(future: asyncio.Future[Any], result: object) -> None:

@@ -224,6 +224,26 @@ async def test_a_failed_commit_answers_nobody_with_success_and_ends_the_writer(
     assert bench.heads == []
 
 
+async def test_a_failure_is_told_to_those_who_still_wait() -> None:
+    bench = Bench()
+    bench.sequencer.start()
+    bench.store.fail_commit = "not stored"
+    bench.shut()
+    gone = begin(bench, submission("a", b"1"))
+    await bench.until_writing()
+    gone_too, there = [begin(bench, submission(key, b"2")) for key in ("b", "c")]
+    await settle()
+    gone.cancel()
+    gone_too.cancel()
+    await settle()
+    bench.store.gate.set()
+
+    with pytest.raises(UnavailableError):
+        await there
+    await bench.sequencer.failed
+    await bench.sequencer.close()
+
+
 async def test_a_clock_step_is_noticed_while_nothing_is_written() -> None:
     bench = Bench()
     bench.sequencer.start()
@@ -310,6 +330,15 @@ async def test_a_command_that_fails_tells_its_caller_and_ends_the_writer() -> No
     await bench.sequencer.close()
 
     assert isinstance(error, StoreError)
+
+
+async def test_closing_what_was_never_started_is_no_error() -> None:
+    bench = Bench()
+
+    await bench.sequencer.close()
+
+    with pytest.raises(UnavailableError):
+        await bench.sequencer.append(submission("a", b"1"))
 
 
 async def test_nothing_is_taken_before_start_or_after_close() -> None:
