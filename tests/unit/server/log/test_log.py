@@ -185,6 +185,18 @@ async def test_waiting_ends_when_the_log_closes() -> None:
     assert await waiter is None
 
 
+async def test_closing_leaves_a_waiter_that_was_just_woken_its_checkpoint() -> None:
+    log = Bench().open()
+    waiter = asyncio.ensure_future(log.witnessed(1, 60))
+    await asyncio.sleep(0)
+
+    head = await log.mark_publishable()
+    await log.publish(cosigned(head))
+    await log.close()  # before the waiter has run
+
+    assert await waiter == cosigned(head)
+
+
 async def test_a_checkpoint_that_the_policy_of_today_refuses_is_not_witnessed() -> None:
     log = Bench().open()
     head = log.head

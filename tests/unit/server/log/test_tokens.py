@@ -109,6 +109,15 @@ def test_a_principal_is_plain(principal: str) -> None:
         make_token(log=LOG, created_ms=1, draw=bytes, principal=principal)
 
 
+def test_a_token_of_an_impossible_principal_is_not_stored(tmp_path: Path) -> None:
+    path = folder(tmp_path)
+
+    with pytest.raises(UsageError, match="principal 'a b'"):
+        add_token(tmp_path, log=LOG, clock=SetClock(), draw=bytes, principal="a b")
+
+    assert not path.exists()
+
+
 def test_expired_and_revoked_tokens_are_not_valid() -> None:
     token = Token("id", "p", b"d" * 32, 1_000, expires_ms=5_000)
 
@@ -332,6 +341,17 @@ def test_a_broken_file_changes_nothing_and_is_logged_once(
     assert [one.getMessage() for one in caplog.records] == ["tokens kept as they were"]
 
 
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    beside = gate.path.with_name(gate.path.name + ".new")
+    beside.mkdir()
+
+    with pytest.raises(UsageError, match=r"cannot write .*tokens\.json"):
+        revoke_token(tmp_path, log=LOG, token_id=gate.new.token.id, clock=gate.clock)
+
+    assert list_tokens(tmp_path, log=LOG) == [gate.new.token]
+
+
 @contextmanager
 def no_descriptors() -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -365,7 +385,9 @@ def test_a_file_that_root_changes_stays_the_servers_own(tmp_path: Path) -> None:
 
 def test_the_memory_of_headers_is_bounded_and_holds_no_secret(tmp_path: Path) -> None:
     gate = Gate(tmp_path)
-    gate.gate.admit(gate.header)
+    many = [drawn(seed) for seed in range(MAX_REMEMBERED // 64 + 1)]
+    change_tokens(gate.path, lambda tokens: [*tokens, *(new.token for new in many)])
+    gate.gate.refresh()
     spellings = [
         "".join(
             mark.upper() if place >> bit & 1 else mark
@@ -373,12 +395,14 @@ def test_the_memory_of_headers_is_bounded_and_holds_no_secret(tmp_path: Path) ->
         )
         for place in range(64)
     ]
-    for spelling in spellings:
-        gate.gate.admit(f"{spelling} {gate.new.text}")
+    for new in many:
+        for spelling in spellings:
+            gate.gate.admit(f"{spelling} {new.text}")
 
     remembered = gate.gate._remembered
-    assert len(remembered) == 64 <= MAX_REMEMBERED
+    assert len(remembered) == MAX_REMEMBERED
     assert all(len(digest) == 32 for digest in remembered)
+    assert gate.gate.admit(f"{spellings[0]} {many[0].text}") == many[0].token.principal
 
 
 @given(st.text(max_size=400) | st.none())
