@@ -125,6 +125,9 @@ def _read_file(file: Path) -> Mapping[str, object]:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
     except ValueError as error:
         raise UsageError(f"{file} is not TOML: {error}") from error
+    strangers = sorted(set(document) - {"witness"})
+    if strangers:  # a misspelt table would be a witness without its anchor
+        raise UsageError(f"{file}: unknown table or key {strangers[0]!r}")
     table = document.get("witness", {})
     if not isinstance(table, dict):
         raise UsageError(f"{file}: [witness] is not a table")

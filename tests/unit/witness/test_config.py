@@ -61,6 +61,8 @@ def test_flags_beat_environment_beats_file(tmp_path: Path) -> None:
         "[witness]\nlisten = 'nowhere'",
         "[witness]\ntls_cert = 'c.pem'",
         "[witness]\npublic_url = 'with space'",
+        "[witnes]\nanchor = 'a'",
+        "anchor = 'a'\n[witness]\n",
     ],
 )
 def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
