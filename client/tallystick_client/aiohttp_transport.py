@@ -70,6 +70,8 @@ async def _make(session: aiohttp.ClientSession, request: Request) -> Reply:
             async for chunk in answer.content.iter_any():
                 body.feed(chunk)
             return Response(answer.status, headers, body.finish())
+    except aiohttp.ClientConnectorError as error:
+        return describe_failure(error.os_error)
     except TimeoutError:
         return Failure(f"no whole answer within {request.timeout_s:g} seconds")
     except (aiohttp.ClientError, BodyError, OSError, ValueError) as error:

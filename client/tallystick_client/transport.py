@@ -199,6 +199,8 @@ def request_headers(request: Request) -> dict[str, str]:
 
 def describe_failure(error: BaseException) -> Failure:
     """Say in one line why no answer came; never more than a class and a reason."""
+    if isinstance(error, ConnectionRefusedError):
+        return Failure("connection refused: nobody listens there")
     reason = str(error) or type(error).__name__
     return Failure("".join(mark for mark in reason[:300] if mark.isprintable()))
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 from urllib3.response import BaseHTTPResponse
 
@@ -65,6 +65,8 @@ class Urllib3Transport:
         """Make one request; what goes wrong on the way is a Failure."""
         try:
             return self._ask(request, time.monotonic() + request.timeout_s)
+        except NewConnectionError as error:  # a timeout by name, but nobody waited
+            return describe_failure(error.__cause__ or error)
         except (Urllib3TimeoutError, TimeoutError):
             return Failure(f"no whole answer within {request.timeout_s:g} seconds")
         except (HTTPError, BodyError, OSError, ValueError) as error:
