@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from aiohttp import hdrs, web
 from aiohttp.log import access_logger
@@ -21,6 +23,8 @@ from tallystick_server.web.proofs import (
 )
 from tallystick_server.web.services import SERVICES, Services
 from tallystick_server.web.tiles import get_checkpoint, get_tile
+
+log = logging.getLogger(__name__)
 
 LINGER_S = 1.0
 """How long the rest of a refused body is read, so that the client sees the answer."""
@@ -87,20 +91,27 @@ def make_runner(
 
 
 def watch_once(services: Services) -> None:
-    """Read changed token files again, and measure how fresh each log is."""
+    """Read changed token files again, and measure how fresh each log is.
+
+    An error of one log is logged and ends nothing: a revocation elsewhere, or a second
+    later, must still be seen.
+    """
     now_ms = services.clock.monotonic_ms()
-    for hosted in services.hosted.values():
-        hosted.gate.refresh()
+    for name, hosted in services.hosted.items():
         published = hosted.log.published
         hosted.freshness.observe(
             size=hosted.log.head.size,
             published=published.size if published else 0,
             now_ms=now_ms,
         )
+        try:
+            hosted.gate.refresh()
+        except Exception:
+            log.exception("watching a log failed", extra={"log": name})
 
 
 async def _watch(app: web.Application) -> AsyncIterator[None]:
-    """Watch while the application runs; an error of the watch ends it loudly."""
+    """Watch while the application runs."""
     services = app[SERVICES]
 
     async def watch() -> None:
@@ -111,4 +122,5 @@ async def _watch(app: web.Application) -> AsyncIterator[None]:
     task = asyncio.create_task(watch(), name="watch")
     yield
     task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    with suppress(asyncio.CancelledError):
+        await task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from tallystick_server.clock import SetClock
 from tallystick_server.log.asked import WitnessHealth
 from tallystick_server.log.publisher import PublisherHealth
+from tallystick_server.log.tokengate import TokenGate
 from tallystick_server.web.app import watch_once
 from tallystick_server.web.compressed import BundleCache
 from tallystick_server.web.freshness import Freshness
@@ -107,6 +109,34 @@ async def test_publishing_that_stands_still_makes_it_not_ready(tmp_path: Path) -
 
     assert (in_time.status, late.status, again.status) == (200, 503, 200)
     assert health[f"{NAME}: publishing"]["status"] == "unhealthy"
+
+
+class BrokenGate(TokenGate):
+    """A gate whose token file cannot be looked at, for a reason nobody thought of."""
+
+    def refresh(self) -> bool:
+        raise RuntimeError("a bug")
+
+
+async def test_an_error_while_watching_is_logged_and_the_watch_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with WebBench(tmp_path) as bench:
+        gate = BrokenGate(NAME, bench.token_path, bench.inner.clock)
+        services = make_services(
+            [replace(bench.hosted, gate=gate)],
+            clock=bench.inner.clock,
+            limits=bench.services.limits,
+            bundles=bench.services.bundles,
+        )
+        await bench.log.append(submission("a", b"1"))
+        watch_once(services)
+        bench.inner.clock.advance(5_000)
+
+        lag_ms = bench.hosted.freshness.lag_ms(bench.inner.clock.monotonic_ms())
+
+    assert lag_ms == 5_000
+    assert [one.getMessage() for one in caplog.records] == ["watching a log failed"]
 
 
 class Told:
