@@ -149,8 +149,6 @@ async def wait_for_clearance(
         decision = await check()
         if stop.is_set():
             break
-        if decision.is_override:
-            _log.warning("signing as told", extra={"reason": decision.reason})
         if decision.may_sign:
             return decision
         _log.warning("serving reads only", extra={"reason": decision.reason})

@@ -14,6 +14,7 @@ from pathlib import Path
 from tallystick_server.clock import Clock
 from tallystick_server.config.load import Loaded
 from tallystick_server.errors import UsageError
+from tallystick_server.log.clearance import rollback_is_detectable
 from tallystick_server.log.evidence import FileEvidence
 from tallystick_server.log.keyring import Signer
 from tallystick_server.log.log import Identity, Log, LogLimits
@@ -170,7 +171,9 @@ def _make_running(opened: OpenedLog, loaded: Loaded, world: World) -> RunningLog
         TokenGate(name, tokens_path(server.data, name), clock),
         Freshness(),
         standing,
-        detects_rollback=bool(targets) or settings.anchor is not None,
+        detects_rollback=rollback_is_detectable(
+            targets, has_anchor=settings.anchor is not None
+        ),
         anchor_shares_disk=opened.anchor is not None
         and settings.anchor is not None
         and share_filesystem(settings.anchor, store_directory(server.data, name)),

@@ -62,7 +62,6 @@ class Checks:
 
 NO = Decision(False, "nobody answered")
 YES = Decision(True, "a quorum")
-TOLD = Decision(True, "nobody answered", is_override=True)
 
 
 async def test_waiting_ends_with_the_clearance() -> None:
@@ -100,10 +99,3 @@ async def test_waiting_ends_with_proof_of_a_rollback() -> None:
 
     with pytest.raises(IntegrityError, match="set back"):
         await wait_for_clearance(checks, IntervalTicker(0), asyncio.Event())
-
-
-async def test_an_override_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    found = await wait_for_clearance(Checks(TOLD), IntervalTicker(0), asyncio.Event())
-
-    assert found == TOLD
-    assert [record.getMessage() for record in caplog.records] == ["signing as told"]
