@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,11 +30,10 @@ from tallystick_merkle.exchange.reading import TileReader
 from tallystick_merkle.policy import judge
 from tests.system.drive import drive
 from tests.system.one_log import API, READ, OneLog, read_answer
+from tests.system.patience import MANY, until
 from tests.system.stack import LOG, ORIGIN, Daemon, run, run_json
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
-
-MANY = 20_000
 
 
 @pytest.fixture
@@ -58,11 +57,6 @@ def stop(one: OneLog) -> int:
 def refused(one: OneLog, *extra: str) -> subprocess.CompletedProcess[str]:
     """Start a server that must not start; keep what it said."""
     return run(*one.words(*extra), check=False)
-
-
-def until(happens: Callable[[], bool]) -> bool:
-    """Ask again and again; a whole request each time, so this takes a while."""
-    return any(happens() for _ in range(MANY))
 
 
 def test_a_second_server_on_the_same_data_refuses(one: OneLog) -> None:

@@ -98,7 +98,6 @@ class Keeper:
         """
         name = self.opened.name
         if not decision.may_sign:
-            self.standing.blocked = decision.reason
             self.log.refusal = "the log does not sign yet: it asks its witnesses"
             log.error("not signing", extra={"log": name, "why": decision.reason})
             return
@@ -117,7 +116,6 @@ class Keeper:
             evidence=self.evidence,
             settings=self.publish_settings,
         )
-        self.standing.blocked = None
         self.standing.publisher = self._publisher
         if self.log.published is None:
             await self._publisher.publish_once()
@@ -135,10 +133,12 @@ class Keeper:
             policy=policy,
             evidence=self.evidence,
         )
-        return decide(
+        decision = decide(
             policy,
             answers,
             size=self.log.head.size,
             anchored=self.opened.is_anchored,
             override=self.may_be_unproven,
         )
+        self.standing.blocked = None if decision.may_sign else decision.reason
+        return decision
