@@ -129,13 +129,15 @@ class AsyncTallystick:
         """Make a checked receipt for an entry from tiles, at the believed head."""
         return await self._drive(self._session.prove(index, entry))
 
-    async def audit(self, progress: Progress | None = None) -> Audited:
-        """Hash the whole log again, or what is new since the last audit.
+    async def audit(
+        self, progress: Progress | None = None, *, from_start: bool = False
+    ) -> Audited:
+        """Hash what is new since the last audit, or with `from_start` the whole log.
 
         Raises ForkError, TreeMismatchError (with the index of a rewritten entry),
         ShrunkenLogError, StaleHeadError or PolicyNotMetError.
         """
-        return await self._drive(self._session.audit(progress))
+        return await self._drive(self._session.audit(progress, from_start=from_start))
 
     async def _drive(self, exchange: ClientExchange[_T]) -> _T:
         return await drive_async(

@@ -128,13 +128,15 @@ class Tallystick:
         """Make a checked receipt for an entry from tiles, at the believed head."""
         return self._drive(self._session.prove(index, entry))
 
-    def audit(self, progress: Progress | None = None) -> Audited:
-        """Hash the whole log again, or what is new since the last audit.
+    def audit(
+        self, progress: Progress | None = None, *, from_start: bool = False
+    ) -> Audited:
+        """Hash what is new since the last audit, or with `from_start` the whole log.
 
         Raises ForkError, TreeMismatchError (with the index of a rewritten entry),
         ShrunkenLogError, StaleHeadError or PolicyNotMetError.
         """
-        return self._drive(self._session.audit(progress))
+        return self._drive(self._session.audit(progress, from_start=from_start))
 
     def _drive(self, exchange: ClientExchange[_T]) -> _T:
         return drive(exchange, self._transport, sleep=self._sleep, random=self._random)

@@ -101,10 +101,12 @@ class Session:
         reader = self._reader()
         return self._guard(self._prove(reader, index, entry), reader)
 
-    def audit(self, progress: Progress | None) -> ClientExchange[Audited]:
-        """Hash the whole log again, from where the last audit stopped."""
+    def audit(
+        self, progress: Progress | None, *, from_start: bool
+    ) -> ClientExchange[Audited]:
+        """Hash the log, all of it or from where the last audit stopped."""
         reader = self._reader()
-        return self._guard(self._audit(reader, progress), reader)
+        return self._guard(self._audit(reader, progress, from_start), reader)
 
     def _reader(self) -> Reading:
         """Make the tile reader of one operation."""
@@ -231,14 +233,15 @@ class Session:
         return Proven(entry, leaf, receipt, status)
 
     def _audit(
-        self, reader: Reading, progress: Progress | None
+        self, reader: Reading, progress: Progress | None, from_start: bool
     ) -> ClientExchange[Audited]:
         head = yield from self._head(reader)
         if head.is_stale:
             raise StaleHeadError(served=head.served_size, believed=head.size)
         head.judged.require_met()
         edge = yield from on_disk(self.trust.edge)
-        if edge.size > head.size:  # the believed head was removed by hand: hash anew
+        # Beyond the head: the believed one was removed by hand.
+        if from_start or edge.size > head.size:
             edge = EMPTY_EDGE
         yield from hash_to(reader, edge, head=head, trust=self.trust, progress=progress)
         return Audited(head, edge.size)

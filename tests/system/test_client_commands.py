@@ -102,6 +102,82 @@ def test_a_proof_without_witnesses_is_only_promised(bench: Bench) -> None:
     assert bench.run("prove", 0).code == 3
 
 
+def test_the_head_is_shown_with_its_cosigners(bench: Bench) -> None:
+    bench.log.grow(5)
+    bench.log.publish()
+
+    shown = bench.run("head")
+    document = bench.run("head", "--json").document
+
+    assert shown.code == 0
+    assert "head of size 6, root" in shown.out
+    assert "cosigned by w1.example at 20" in shown.out
+    assert "the policy's quorum is met" in shown.out
+    assert (document["size"], document["served_size"]) == (6, 6)
+    assert document["quorum_met"] is True
+    assert [one["name"] for one in document["cosigners"]] == [
+        *("w1.example", "w2.example")
+    ]
+    assert bench.trust.believed() == bench.log.served
+
+
+def test_a_head_below_its_quorum_is_shown_and_not_believed(bench: Bench) -> None:
+    bench.log.witnesses = WITNESSES[:1]
+    bench.log.publish()
+
+    shown = bench.run("head")
+    document = bench.run("head", "--json").document
+
+    assert shown.code == 3
+    assert "the policy's quorum is not met" in shown.out
+    assert document["quorum_met"] is False
+    assert bench.trust.believed() is None
+
+
+def test_a_head_that_nobody_has_to_cosign_says_so(bench: Bench) -> None:
+    bench.write("policy", format_policy(NO_WITNESS))
+
+    shown = bench.run("head")
+
+    assert shown.code == 0
+    assert "the policy asks no witness" in shown.out
+
+
+def test_the_believed_head_is_shown_where_an_older_one_is_served(bench: Bench) -> None:
+    old = bench.log.served
+    bench.log.grow(5)
+    bench.log.publish()
+    bench.run("head")
+    bench.log.served = old
+
+    said = bench.run("head", "--json")
+
+    assert said.code == 4
+    assert (said.document["size"], said.document["served_size"]) == (6, 1)
+    assert "tallystick: the log serves a head of size 1" in said.err
+
+
+def test_a_head_of_a_fork_names_its_evidence(bench: Bench) -> None:
+    bench.run("head")
+    bench.log.entries = [b"another genesis"]
+    bench.log.publish()
+
+    said = bench.run("head", "--json")
+
+    assert said.code == 1
+    assert len(said.document["error"]["files"]) == 2
+
+
+def test_an_audit_from_the_start_finds_what_was_rewritten_later(bench: Bench) -> None:
+    bench.log.grow(20)
+    bench.log.publish()
+    bench.run("audit")
+    bench.log.bundles = rewrite(7, b"nothing happened")
+
+    assert bench.run("audit").code == 0
+    assert bench.run("audit", "--from-start").code == 1
+
+
 def test_an_audit_says_what_it_found(bench: Bench) -> None:
     bench.log.grow(300)
     bench.log.publish()

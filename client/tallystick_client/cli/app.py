@@ -1,4 +1,7 @@
-"""All commands of `tallystick`, in the order in which people meet them."""
+"""All commands of `tallystick`, in the order in which people meet them.
+
+JSON of version: {"version"}.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from tallystick_client.cli import (
     appending,
     auditing,
     demonstrating,
+    heading,
     keys,
     lazy,
     policies,
@@ -37,15 +41,16 @@ def build() -> typer.Typer:
     )
     app.callback()(root)
     app.command(rich_help_panel="Start here")(demonstrating.demo)
+    app.command(rich_help_panel="Start here")(version)
     app.command(rich_help_panel="Write")(appending.append)
     app.add_typer(receipts.app, name="receipts", rich_help_panel="Write")
     app.command(rich_help_panel="Check")(verifying.verify)
     app.command(rich_help_panel="Check")(proving.prove)
+    app.command(rich_help_panel="Check")(heading.head)
     app.command(rich_help_panel="Check")(auditing.audit)
     app.add_typer(policies.app, name="policy", rich_help_panel="Check")
-    app.add_typer(keys.app, name="key", rich_help_panel="Operators")
+    app.add_typer(keys.app, name="key", rich_help_panel="Keys")
     lazy.add_commands(app)
-    app.command(rich_help_panel="Operators")(version)
     return app
 
 
@@ -83,5 +88,5 @@ def root(
 
 
 def version(context: typer.Context) -> None:
-    """Show the version. JSON: {"version"}."""
+    """Show the version."""
     shell_of(context).result({"version": VERSION}, f"tallystick {VERSION}")

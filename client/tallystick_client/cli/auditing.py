@@ -1,4 +1,4 @@
-"""`tallystick audit`: hash a whole log again from its tiles, and stay with it.
+"""`tallystick audit`: hash a log again from its tiles, and stay with it.
 
 JSON: {"origin", "size", "root", "checked", "cosigners"}; with --follow one object a
 line, one for each time that the log has grown.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Protocol
 
 import typer
 
@@ -30,6 +31,17 @@ from tallystick_merkle.errors import KernelError
 Look = Callable[[Progress], Audited]
 """One round of an audit."""
 
+
+class Auditor(Protocol):
+    """The part of a client that audits."""
+
+    def audit(
+        self, progress: Progress | None = None, *, from_start: bool = False
+    ) -> Audited:
+        """Hash what is new, or the whole log."""
+        ...
+
+
 _PASSING = frozenset({NOT_YET, STALE, SERVICE})
 
 
@@ -44,6 +56,13 @@ def audit(
             "--interval", min=0.1, max=86_400.0, help="Seconds between two looks."
         ),
     ] = 10.0,
+    from_start: Annotated[
+        bool,
+        typer.Option(
+            "--from-start",
+            help="Hash everything anew, also what earlier audits have hashed.",
+        ),
+    ] = False,
     server: Server = None,
     log: Log = None,
     policy: PolicyFile = None,
@@ -60,20 +79,24 @@ def audit(
         from tallystick_client.blocking import Tallystick
     with Tallystick(target.log, target.policy, state=target.state) as client:
         if not follow:
-            _show(shell, target, _look(shell, client.audit))
+            look = partial(client.audit, from_start=from_start)
+            _show(shell, target, _look(shell, look))
             return
         try:
-            _follow(shell, target, client.audit, interval_s)
+            _follow(shell, target, client, interval_s, from_start)
         except KeyboardInterrupt:
             shell.note("stopped; the next audit goes on from here")
 
 
-def _follow(shell: Shell, target: Target, look: Look, interval_s: float) -> None:
+def _follow(
+    shell: Shell, target: Target, client: Auditor, interval_s: float, from_start: bool
+) -> None:
     """Look again and again; a service that is away or stale is waited for."""
     size = -1
     while True:
         try:
-            done = _look(shell, look)
+            done = _look(shell, partial(client.audit, from_start=from_start))
+            from_start = False
             if done.head.size != size:
                 _show(shell, target, done)
             size = done.head.size

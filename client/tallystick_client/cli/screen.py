@@ -179,7 +179,7 @@ def commands_to_try(place: Place, ports: Ports, *, stays: bool) -> list[Hint]:
             "Log something of your own, and wait for the witnesses",
             f"echo 'hello' | {me} append - --wait witnessed --config {config}",
         ),
-        ("Hash the whole log again", f"{me} audit --config {config}"),
+        ("Hash the whole log again", f"{me} audit --from-start --config {config}"),
         (
             "Look at the newest head with all its signatures",
             f"curl {ports.url(ports.server)}/t/{LOG_NAME}/checkpoint",

@@ -22,7 +22,7 @@ from tallystick_client.cli.options import PolicyFile
 from tallystick_client.errors import PromisedError, UsageError
 from tallystick_merkle.errors import MalformedError, ProofError
 from tallystick_merkle.hashing import leaf_hash
-from tallystick_merkle.policy import Policy
+from tallystick_merkle.policy import Judged, Policy
 from tallystick_merkle.receipt import Receipt, Status, Verdict, check_receipt
 
 
@@ -112,11 +112,24 @@ def _document(verdict: Verdict, entry: bytes) -> dict[str, object]:
         "leaf_hash": leaf_hash(entry).hex(),
         "size": checkpoint.size,
         "root": checkpoint.root.hex(),
-        "cosigners": [
-            {"name": found.key.name, "time_s": found.time_s}
-            for found in verdict.judged.cosigners
-        ],
+        "cosigners": cosigners_of(verdict.judged),
     }
+
+
+def cosigners_of(judged: Judged) -> list[dict[str, object]]:
+    """Give who cosigned a head and when, for programs."""
+    return [
+        {"name": found.key.name, "time_s": found.time_s} for found in judged.cosigners
+    ]
+
+
+def say_cosigners(judged: Judged) -> list[str]:
+    """Say who cosigned a head and when, one line each."""
+    lines = []
+    for found in judged.cosigners:
+        when = "" if found.time_s is None else f" at {_when(found.time_s)}"
+        lines.append(f"cosigned by {found.key.name}{when}")
+    return lines
 
 
 def _text(shell: Shell, verdict: Verdict) -> str:
@@ -127,10 +140,8 @@ def _text(shell: Shell, verdict: Verdict) -> str:
     lines = [
         f"entry {verdict.index} is in {checkpoint.origin} ({verdict.status.value})",
         f"head of size {checkpoint.size}, root {checkpoint.root.hex()}",
+        *say_cosigners(verdict.judged),
     ]
-    for found in verdict.judged.cosigners:
-        when = "" if found.time_s is None else f" at {_when(found.time_s)}"
-        lines.append(f"cosigned by {found.key.name}{when}")
     return "\n".join(lines)
 
 

@@ -52,7 +52,9 @@ class Driver(Protocol):
 
     def prove(self, index: int, entry: bytes | None = None) -> Proven: ...
 
-    def audit(self, progress: Progress | None = None) -> Audited: ...
+    def audit(
+        self, progress: Progress | None = None, *, from_start: bool = False
+    ) -> Audited: ...
 
 
 class BlockingDriver:

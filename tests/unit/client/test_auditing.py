@@ -48,6 +48,22 @@ def test_an_audit_hashes_the_whole_log_and_then_only_what_is_new(
     assert second.head.root == Tree(log.entries).root
 
 
+def test_an_audit_from_the_start_hashes_what_was_hashed_before(
+    connect: Open, log: FakeLog, trust: DirectoryTrust
+) -> None:
+    log.grow(20)
+    log.publish()
+    connect().audit()
+    log.bundles = rewrite(7, b"nothing happened")
+
+    assert connect().audit().checked == 0
+    with pytest.raises(TreeMismatchError, match="entry 7 does not hash"):
+        connect().audit(from_start=True)
+    log.bundles = None
+    assert connect().audit(from_start=True).checked == 21
+    assert trust.edge().size == 21
+
+
 def test_an_audit_goes_on_where_another_client_stopped(
     connect: Open, log: FakeLog
 ) -> None:

@@ -63,7 +63,8 @@ def json_members(words: str) -> set[str]:
 @pytest.mark.parametrize(
     "words",
     [
-        "append", "receipts list", "receipts upgrade", "verify", "prove", "audit",
+        "append", "receipts list", "receipts upgrade", "verify", "prove", "head",
+        "audit",
         "policy check", "key generate", "key show", "demo", "version",
         "witness init", "witness list", "witness evidence",
     ],

@@ -32,6 +32,63 @@ def test_a_key_is_made_and_its_public_half_shown(
     assert run("key", "show", path).out == said.out
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["w.example --out {}", "--name w.example --out {}", "{} --name w.example"],
+)
+def test_name_and_file_may_be_given_in_any_way(
+    run: Run, tmp_path: Path, words: str
+) -> None:
+    path = tmp_path / "k.skey"
+
+    said = run("key", "generate", *words.format(path).split())
+
+    assert said.code == 0
+    assert parse_skey(path.read_text().strip()).name == "w.example"
+    assert f"the secret is in {path}" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("", "no name"),
+        ("--out {}", "no name"),
+        ("w.example", "--out FILE"),
+        ("--name w.example", "--out FILE"),
+        ("v.example --name w.example --out {}", "two names"),
+    ],
+)
+def test_what_is_missing_or_too_much_is_told(
+    run: Run, tmp_path: Path, words: str, told: str
+) -> None:
+    said = run("key", "generate", *words.format(tmp_path / "k").split())
+
+    assert (said.code, said.out) == (2, "")
+    assert told in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "hint"),
+    [("ed25519", "--recovery-vkey"), ("cosignature", "witness w VKEY URL")],
+)
+def test_a_new_key_comes_with_the_next_step(
+    run: Run, tmp_path: Path, kind: str, hint: str
+) -> None:
+    said = run("key", "generate", "w", "--type", kind, "--out", tmp_path / "k")
+
+    assert hint in said.err
+    assert run("key", "generate", "w", "--out", tmp_path / "2", "--quiet").err == ""
+
+
+def test_a_key_that_is_shown_can_say_what_it_is(run: Run, tmp_path: Path) -> None:
+    run("key", "generate", "w.example", "--type", "mldsa44", "--out", tmp_path / "k")
+
+    said = run("key", "show", tmp_path / "k", "--verbose")
+
+    assert "a key of w.example (mldsa44)" in said.err
+
+
 def test_the_secret_is_never_printed(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "key"
 
@@ -95,4 +152,7 @@ def test_a_public_key_is_no_secret_key(run: Run, tmp_path: Path) -> None:
     key = parse_skey(path.read_text().strip())
     path.write_text(format_vkey(key.verifier))
 
-    assert run("key", "show", path).code == 2
+    said = run("key", "show", path)
+
+    assert said.code == 2
+    assert "it is a vkey already" in said.err

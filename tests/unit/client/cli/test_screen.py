@@ -76,6 +76,7 @@ def test_commands_can_be_copied_whatever_the_path(tale: Tale) -> None:
     commands = [line for _, line in commands_to_try(tale.place, tale.ports, stays=True)]
 
     assert len(commands) == 6
+    assert any(" audit --from-start --config " in line for line in commands)
     assert all("my demo/" not in line or "'" in line for line in commands)
 
 
