@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tallystick_merkle.policy import format_policy
 from tests.system.bench import Bench, opened_bench
 from tests.unit.client.fake_log import (
+    NO_WITNESS,
     ORIGIN,
 )
 
@@ -31,6 +33,17 @@ def test_the_lines_of_a_file_are_logged_in_order(bench: Bench) -> None:
     assert said.code == 0
     assert bench.log.entries[1:] == [b'{"a":1}', b'{"a":2}', b'{"a":3}']
     assert said.out.startswith("3 new: entries 1 to 3; 3 promised, not yet witnessed")
+
+
+def test_without_witnesses_no_upgrade_is_proposed(bench: Bench) -> None:
+    bench.write("policy", format_policy(NO_WITNESS))
+
+    said = bench.run("append", bench.write("x.txt", b"one\n"))
+    later = bench.run("receipts", "upgrade")
+
+    assert said.out == "1 new: entry 1; 1 promised: the policy asks no witness\n"
+    assert later.code == 3
+    assert "1 stay promised: the policy asks no witness" in later.out
 
 
 def test_an_append_is_one_object(bench: Bench) -> None:

@@ -76,7 +76,7 @@ def append(  # noqa: PLR0913 -- typer reads the options from the signature
         _send(shell, target, file, tally, _wait_of(wait), by_line, once)
     except (ClientError, KernelError):
         if tally.logged:
-            shell.complain(f"before the error: {tally.summary()}")
+            shell.complain(f"before the error: {tally.summary(target.policy)}")
         raise
     tally.show(shell, target)
     if tally.refused:

@@ -81,7 +81,9 @@ def upgrade(
     upgraded = [receipt.index for receipt in done.upgraded]
     waiting = [receipt.index for receipt in done.waiting]
     text = f"{len(upgraded)} upgraded at size {done.head.size}"
-    if waiting:
+    if waiting and not target.policy.asks_for_witnesses:
+        text += f", {len(waiting)} stay promised: the policy asks no witness"
+    elif waiting:
         text += f", {len(waiting)} waiting for a witnessed head"
     shell.result(
         {

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from tallystick_client.cli.console import Shell
 from tallystick_client.cli.network import Target
 from tallystick_merkle.exchange.appending import Refusal
+from tallystick_merkle.policy import Policy
 from tallystick_merkle.receipt import Status
 
 
@@ -66,9 +67,9 @@ class Tally:
                 for line, refusal in self.refused
             ],
         }
-        shell.result(document, self.summary())
+        shell.result(document, self.summary(target.policy))
 
-    def summary(self) -> str:
+    def summary(self, policy: Policy) -> str:
         """Say in one line what is in the log."""
         if not self.logged:
             return "nothing was logged"
@@ -81,7 +82,9 @@ class Tally:
             else f"entries {self.first} to {self.last}"
         )
         text = f"{', '.join(parts)}: {span}"
-        if self.promised:
+        if self.promised and not policy.asks_for_witnesses:
+            text += f"; {self.promised} promised: the policy asks no witness"
+        elif self.promised:
             text += (
                 f"; {self.promised} promised, not yet witnessed "
                 "(later: tallystick receipts upgrade)"
