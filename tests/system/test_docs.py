@@ -31,7 +31,8 @@ ALONE = ("how-to/run-a-log.md", "how-to/recover.md")
 
 def free_ports() -> dict[str, str]:
     """Map the documents' ports to neighbouring ones that nobody listens on."""
-    first = 20_000 + os.getpid() % 1000 * 20
+    # Below 32,768, where the ports of outgoing connections begin.
+    first = 12_000 + os.getpid() % 1000 * 20
     while not all(map(_is_free, range(first, first + PORTS))):
         first += 20
     return {str(8440 + place): str(first + place) for place in range(PORTS)}
