@@ -11,7 +11,7 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tallystick_client.errors import StateError, UsageError
@@ -110,10 +110,16 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _write_temporary(directory: Path, data: bytes) -> str:
-    """Write bytes to a new temporary file (mode 0600) and fsync it; give its name."""
+    """Write bytes to a new temporary file (mode 0600) and fsync it; give its name.
+
+    Leaves nothing behind where that fails: a full disk would fill with pieces.
+    """
     handle, name = tempfile.mkstemp(dir=directory, prefix=".new-")
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    with ExitStack() as failing:
+        failing.callback(os.unlink, name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        failing.pop_all()
     return name

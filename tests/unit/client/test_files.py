@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,6 +48,24 @@ def test_a_write_that_fails_leaves_the_old_files_and_no_new_one(tmp_path: Path) 
 
     assert (tmp_path / "x").read_bytes() == b"old"
     assert names(tmp_path) == {"x", "y"}
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """A disk on which a longer file cannot be written."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_not_filled_with_pieces(tmp_path: Path) -> None:
+    with files_of_at_most(10), pytest.raises(StateError, match="cannot write below"):
+        write_files(tmp_path, {"x": b"small", "y": b"over ten bytes"})
+
+    assert names(tmp_path) == set()
 
 
 def test_a_directory_in_a_file_is_our_own_error(tmp_path: Path) -> None:
