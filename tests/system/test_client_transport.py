@@ -29,7 +29,7 @@ WHOLE = {
     "/redirect": answer(b"", "Location: /plain", status="302 Found"),
     "/long": answer(b"x" * 1000),
     "/chunked": b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
-    + b"Transfer-Encoding: chunked\r\n\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
     + 10 * (b"64\r\n" + b"x" * 100 + b"\r\n")
     + b"0\r\n\r\n",
     "/short": answer(b"hello", length=100),
