@@ -17,6 +17,7 @@ from enum import IntEnum
 
 from aiohttp import hdrs, web
 
+from tallystick_server.log.publisher import PublisherHealth
 from tallystick_server.web.headers import COMMON
 from tallystick_server.web.services import SERVICES, Hosted, Services
 
@@ -122,9 +123,16 @@ def _check_freshness(hosted: Hosted, now_ms: int) -> Check:
 
 
 def _check_witnesses(hosted: Hosted) -> Iterator[Check]:
-    """Look at each witness; one that fails is no reason to take traffic away."""
-    publisher = hosted.standing.publisher
-    for one in publisher.health().witnesses if publisher else ():
+    """Look at the quorum, then at each witness.
+
+    What fails there is no reason to take traffic away: entries are durable all the
+    same, and whoever waits for witnesses is told.
+    """
+    if hosted.standing.publisher is None:
+        return
+    health = hosted.standing.publisher.health()
+    yield _check_quorum(f"{hosted.log.name}: quorum", health)
+    for one in health.witnesses:
         name = f"{hosted.log.name}: witness {one.name}"
         if one.last_error is not None:
             yield Check(name, Level.DEGRADED, one.last_error)
@@ -132,6 +140,19 @@ def _check_witnesses(hosted: Hosted) -> Iterator[Check]:
             yield Check(name, Level.OK, "not asked yet")
         else:
             yield Check(name, Level.OK, f"answered {one.last_ok_ms_ago // 1000} s ago")
+
+
+def _check_quorum(name: str, health: PublisherHealth) -> Check:
+    """Look at what the witnesses have cosigned together."""
+    if not health.quorum_met:
+        detail = "not met by the witnesses' last answers"
+        return Check(name, Level.DEGRADED, detail)
+    if health.is_degraded:
+        detail = "met before; not renewed in time, or a witness hints at a fork"
+        return Check(name, Level.DEGRADED, detail)
+    if health.quorum_s_ago is None:
+        return Check(name, Level.OK, "the policy asks for no witness")
+    return Check(name, Level.OK, f"its youngest is {health.quorum_s_ago} s old")
 
 
 def _check_disk(hosted: Hosted) -> Check:

@@ -142,11 +142,37 @@ async def test_an_error_while_watching_is_logged_and_the_watch_goes_on(
 class Told:
     """A publisher that tells what it was told to."""
 
-    def __init__(self, *witnesses: WitnessHealth) -> None:
-        self._witnesses = witnesses
+    def __init__(
+        self,
+        *witnesses: WitnessHealth,
+        is_met: bool = True,
+        age_s: int | None = 1,
+        is_degraded: bool = False,
+    ) -> None:
+        self._said = PublisherHealth(1, 1, is_met, age_s, is_degraded, witnesses)
 
     def health(self) -> PublisherHealth:
-        return PublisherHealth(1, 1, True, 1, False, self._witnesses)
+        return self._said
+
+
+@pytest.mark.parametrize(
+    ("publisher", "status", "detail"),
+    [
+        (Told(), "ok", "its youngest is 1 s old"),
+        (Told(age_s=None), "ok", "asks for no witness"),
+        (Told(is_met=False, is_degraded=True), "degraded", "not met"),
+        (Told(age_s=1_801, is_degraded=True), "degraded", "not renewed in time"),
+    ],
+)
+async def test_a_quorum_that_is_not_met_or_not_renewed_is_worth_a_look(
+    tmp_path: Path, publisher: Told, status: str, detail: str
+) -> None:
+    async with WebBench(tmp_path) as bench:
+        bench.hosted.standing.publisher = publisher
+        ready, health = await looked_at(bench)
+
+    assert (ready.status, health["status"]) == (200, status)
+    assert detail in health[f"{NAME}: quorum"]["detail"]
 
 
 @pytest.mark.parametrize(
