@@ -1,7 +1,8 @@
 """The settings of a serving witness: flags over environment over file over defaults.
 
 The file is TOML with one table, `[witness]`; a variable is TALLYSTICK_WITNESS__NAME.
-Unknown names are refused in both.
+Unknown names are refused in both.  A relative path of the file counts from the file's
+folder, any other from the working directory.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tallystick_witness.errors import UsageError
+
+_PATHS = frozenset({"data", "anchor", "tls_cert", "tls_key"})
 
 ENV_PREFIX = "TALLYSTICK_WITNESS__"
 """What the names of our environment variables begin with."""
@@ -131,7 +134,12 @@ def _read_file(file: Path) -> Mapping[str, object]:
     table = document.get("witness", {})
     if not isinstance(table, dict):
         raise UsageError(f"{file}: [witness] is not a table")
-    return table
+    return {
+        name: file.parent / value
+        if name in _PATHS and isinstance(value, str)
+        else value
+        for name, value in table.items()
+    }
 
 
 def _describe(error: ValidationError) -> str:

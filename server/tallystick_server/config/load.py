@@ -5,8 +5,9 @@
                   may be written as underscores there, and lists or tables as JSON
     file          one TOML file
 
-Unknown keys are refused with their path, wherever they come from.  Beside the values
-stands the origin of each, for `config check`.
+A relative path of the file counts from the file's folder, any other from the working
+directory.  Unknown keys are refused with their path, wherever they come from.  Beside
+the values stands the origin of each, for `config check`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -28,7 +29,12 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from tallystick_server.config.model import LogName, LogSettings, ServerSettings
+from tallystick_server.config.model import (
+    LogName,
+    LogSettings,
+    Section,
+    ServerSettings,
+)
 from tallystick_server.errors import UsageError
 
 PREFIX = "TALLYSTICK_"
@@ -110,7 +116,7 @@ def load(
     """Load the configuration; raise UsageError naming the key that is wrong."""
     env = os.environ if environment is None else environment
     layers = (
-        ("file", {} if file is None else _read_file(file)),
+        ("file", {} if file is None else _place_paths(_read_file(file), file.parent)),
         ("env", _read_environment(env)),
         ("flag", InitSettingsSource(Settings, dict(flags or {}))()),
     )
@@ -141,6 +147,35 @@ def _read_file(path: Path) -> Tree:
         raise UsageError(f"{path} is not TOML: {error}") from error
 
 
+def _place_paths(tree: Tree, folder: Path) -> Tree:
+    """Let the relative paths of a file count from its folder.
+
+    What is no table, or no text, is left as it is for the model to refuse.
+    """
+    placed = dict(tree)
+    if isinstance(server := tree.get("server"), dict):
+        placed["server"] = _place_in(ServerSettings, server, folder)
+    if isinstance(logs := tree.get("logs"), dict):
+        placed["logs"] = {
+            name: _place_in(LogSettings, log, folder) if isinstance(log, dict) else log
+            for name, log in logs.items()
+        }
+    return placed
+
+
+def _place_in(model: type[Section], table: Tree, folder: Path) -> Tree:
+    """Place the paths of one section."""
+    paths = {
+        name
+        for name, field in model.model_fields.items()
+        if Path in (field.annotation, *get_args(field.annotation))
+    }
+    return {
+        name: str(folder / value) if name in paths and isinstance(value, str) else value
+        for name, value in table.items()
+    }
+
+
 def _read_environment(environment: Mapping[str, str]) -> Tree:
     """Read the variables that are ours; one of an unknown section is refused."""
     ours: dict[str, str | None] = {}
@@ -155,8 +190,9 @@ def _read_environment(environment: Mapping[str, str]) -> Tree:
         found = _Environment(ours)()
     except SettingsError as error:
         raise UsageError(f"environment: {error}") from error
-    logs = found.get("logs", {})
-    return {**found, "logs": {key.replace("_", "-"): logs[key] for key in logs}}
+    if isinstance(logs := found.get("logs"), dict):
+        found["logs"] = {key.replace("_", "-"): value for key, value in logs.items()}
+    return found
 
 
 class _Environment(EnvSettingsSource):

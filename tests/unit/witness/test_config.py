@@ -1,10 +1,16 @@
 """Settings: flags over environment over file, and nothing unknown."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from tallystick_witness.config import Address, load_settings, parse_listen
+from tallystick_witness.config import (
+    Address,
+    WitnessSettings,
+    load_settings,
+    parse_listen,
+)
 from tallystick_witness.errors import UsageError
 
 Table = dict[str, object]
@@ -51,10 +57,46 @@ def test_flags_beat_environment_beats_file(tmp_path: Path) -> None:
     assert found == [1.0, 2, 3]
 
 
+def test_a_relative_path_of_the_file_counts_from_its_folder(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        "[witness]\ndata = 'd'\nanchor = '../a'\ntls_cert = '/c'\ntls_key = 'k'\n",
+    )
+
+    settings = load_settings(file=file, environment={}, flags={})
+
+    assert (settings.data, settings.anchor) == (tmp_path / "d", tmp_path / "../a")
+    assert (settings.tls_cert, settings.tls_key) == (Path("/c"), tmp_path / "k")
+
+
+def test_any_other_path_counts_from_the_working_directory(tmp_path: Path) -> None:
+    settings = load(
+        {"data": Path("d")},
+        {"TALLYSTICK_WITNESS__ANCHOR": "a"},
+        write(tmp_path, "[witness]\nanchor = 'b'\n"),
+    )
+
+    assert (settings["data"], settings["anchor"]) == (Path("d"), Path("a"))
+
+
+def test_every_path_is_one_that_counts_from_the_folder(tmp_path: Path) -> None:
+    names = [
+        name
+        for name, field in WitnessSettings.model_fields.items()
+        if Path in (field.annotation, *get_args(field.annotation))
+    ]
+    file = write(tmp_path, "[witness]\n" + "".join(f"{name} = 'x'\n" for name in names))
+
+    settings = load_settings(file=file, environment={}, flags={}).model_dump()
+
+    assert [settings[name] for name in names] == [tmp_path / "x"] * len(names)
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "not toml",
+        "[witness]\nanchor = 1",
         "witness = 1",
         "[witness]\nunknown = 1",
         "[witness]\nmax_waiting = 0",

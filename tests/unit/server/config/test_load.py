@@ -58,6 +58,32 @@ def test_flags_beat_the_environment_and_the_environment_beats_the_file(
     assert origins["server.backlog"] == "default"
 
 
+def test_a_relative_path_of_the_file_counts_from_its_folder(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        '[server]\ndata = "d"\ntls_cert = "tls/c"\ntls_key = "/tls/k"\n'
+        '[logs.main]\npolicy = "../p"\nanchor = "a"\n',
+    )
+
+    loaded = load(file=file, environment={})
+
+    server, log = loaded.settings.server, loaded.log("main")
+    assert server.data == tmp_path / "d"
+    assert (server.tls_cert, server.tls_key) == (tmp_path / "tls/c", Path("/tls/k"))
+    assert (log.policy, log.anchor) == (tmp_path / "../p", tmp_path / "a")
+
+
+def test_any_other_path_counts_from_the_working_directory(tmp_path: Path) -> None:
+    loaded = load(
+        file=write(tmp_path, "[server]\n[logs.main]\n"),
+        environment={"TALLYSTICK_LOGS__MAIN__ANCHOR": "a"},
+        flags={"server": {"data": "d"}},
+    )
+
+    assert loaded.settings.server.data == Path("d")
+    assert loaded.log("main").anchor == Path("a")
+
+
 def test_the_process_environment_is_read_unless_another_is_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -82,7 +108,7 @@ def test_a_log_has_a_section_of_its_own_and_defaults_without_one(
         },
     )
 
-    assert loaded.log("main").policy == Path("p")
+    assert loaded.log("main").policy == tmp_path / "p"
     assert loaded.log("main").publish_interval_s == 2.5
     assert loaded.log("main").monitoring == {"w.1": "http://w/m"}
     assert loaded.log("my-other").anchor == Path("a")
@@ -103,6 +129,9 @@ def test_a_table_may_be_given_as_json_in_the_environment() -> None:
         ("[servers]\nlisten = 1", "servers"),
         ("listen = 1", "listen"),
         ("[logs]\nmain = 1", "logs.main"),
+        ("logs = 1", "logs"),
+        ("server = 1", "server"),
+        ("[server]\ndata = 1", "server.data"),
         ("[logs.Main]", "logs.Main"),
         ('[logs."a/../b"]', "logs.a/../b"),
         ("[server]\nbacklog = 0", "server.backlog"),
