@@ -282,6 +282,7 @@ async def test_a_large_body_that_decodes_to_nothing_is_a_failure(
         gzip.compress(b"yes") + gzip.compress(b"more"),
         b"",
     ],
+    ids=["cut short", "more bytes", "a second body", "nothing"],
 )
 async def test_gzip_that_does_not_end_where_the_body_ends_is_a_failure(
     peers: Peers, server: Server, body: bytes

@@ -152,7 +152,9 @@ def test_gzip_that_is_cut_or_damaged_is_our_own_error(data: bytes, at: int) -> N
     assert found == data  # a changed name or time in the header does no harm
 
 
-@pytest.mark.parametrize("tail", [b"x", gzip.compress(b"more")])
+@pytest.mark.parametrize(
+    "tail", [b"x", gzip.compress(b"more")], ids=["a byte", "a second body"]
+)
 def test_bytes_after_a_gzip_body_are_refused(tail: bytes) -> None:
     for cut in ([], [len(gzip.compress(b"data"))]):
         with pytest.raises(BodyError, match="after the end"):
