@@ -52,8 +52,8 @@ class FaultyStore:
     def read_entries(self, start: int, stop: int) -> list[bytes]:
         return self.inner.read_entries(start, stop)
 
-    def heads(self) -> Iterator[Head]:
-        return self.inner.heads()
+    def heads(self, *, over: int = 0) -> Iterator[Head]:
+        return self.inner.heads(over=over)
 
     def keys(self) -> Iterator[tuple[bytes, UsedKey]]:
         return self.inner.keys()

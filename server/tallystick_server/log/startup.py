@@ -12,7 +12,7 @@ the row below it.  What the witnesses say comes after (see `clearance`).
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from tallystick_merkle.checkpoint import Checkpoint
 from tallystick_merkle.cosignature import open_log_checkpoint
@@ -111,12 +111,7 @@ def check_anchor(anchor: Anchor, store: LogStore, head: Head) -> bool:
 
 def _heads_after(store: LogStore, size: int) -> int:
     """Count the heads over `size`; at most two are looked for."""
-    count = 0
-    for head in store.heads():
-        count += head.size > size
-        if count > 1:
-            break
-    return count
+    return sum(1 for _ in islice(store.heads(over=size), 2))
 
 
 def _check_head(head: Head, key: VerifierKey) -> None:

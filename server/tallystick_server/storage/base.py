@@ -119,8 +119,11 @@ class LogStore(Protocol):
         """Read entries [start, stop). Raises IntegrityError for one not stored."""
         ...
 
-    def heads(self) -> Iterator[Head]:
-        """Read every signed head, sizes ascending; for checks, in its own thread."""
+    def heads(self, *, over: int = 0) -> Iterator[Head]:
+        """Read the signed heads of sizes over `over`, ascending.
+
+        For checks, in a thread of its own where they are many.
+        """
         ...
 
     def keys(self) -> Iterator[tuple[bytes, UsedKey]]:

@@ -121,6 +121,9 @@ def what_was_committed_is_there_after_opening_again(bench: Workbench) -> None:
     assert store.load() == StoredLog(commits[-1].head, None)
     assert store.read_entries(1, 1 + len(entries)) == entries
     assert list(store.heads())[1:] == [commit.head for commit in commits]
+    for at, commit in enumerate(commits, 1):
+        later = [other.head for other in commits[at:]]
+        assert list(store.heads(over=commit.head.size)) == later
     assert dict(store.keys()) == dict(
         pair for commit in commits for pair in commit.keys
     )

@@ -62,6 +62,7 @@ from tallystick_server.storage.records import (
     KEYS,
     About,
     pack_about,
+    pack_index,
     pack_row_key,
     unpack_about,
     unpack_head,
@@ -198,9 +199,9 @@ class LmdbStore:
         with self._reading(lambda: f"an entry of [{start}, {stop})") as read:
             return get_entries(read, self._tables, start, stop)
 
-    def heads(self) -> Iterator[Head]:
-        """Read every signed head, sizes ascending."""
-        for key, value in self.scan(HEADS):
+    def heads(self, *, over: int = 0) -> Iterator[Head]:
+        """Read the signed heads of sizes over `over`, ascending."""
+        for key, value in self.scan(HEADS, start=pack_index(over + 1)):
             yield unpack_head(unpack_index(key, table=HEADS), value)
 
     def keys(self) -> Iterator[tuple[bytes, UsedKey]]:
@@ -208,13 +209,14 @@ class LmdbStore:
         for key, value in self.scan(KEYS):
             yield key, unpack_used_key(value)
 
-    def scan(self, table: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Read the raw items of a table, in the order of their keys.
+    def scan(
+        self, table: bytes, *, start: bytes = b""
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Read the raw items of a table from the key `start` on, in their order.
 
         No transaction is open between two items that are given: what is committed
         meanwhile may be seen.
         """
-        start = b""
         while chunk := self._read_chunk(table, start):
             yield from chunk
             start = chunk[-1][0] + b"\0"

@@ -112,10 +112,10 @@ class MemoryStore:
                 raise IntegrityError(f"entry {missing} is not stored")
             return stored.entries[start:stop]
 
-    def heads(self) -> Iterator[Head]:
-        """Read every signed head, sizes ascending."""
+    def heads(self, *, over: int = 0) -> Iterator[Head]:
+        """Read the signed heads of sizes over `over`, ascending."""
         with self._reading() as stored:
-            found = list(stored.heads)
+            found = [head for head in stored.heads if head.size > over]
         yield from found
 
     def keys(self) -> Iterator[tuple[bytes, UsedKey]]:

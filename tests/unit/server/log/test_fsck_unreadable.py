@@ -87,11 +87,13 @@ class Growing(LmdbStore):
     log: StoredLog
     scans = 0
 
-    def scan(self, table: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def scan(
+        self, table: bytes, *, start: bytes = b""
+    ) -> Iterator[tuple[bytes, bytes]]:
         self.scans += table == HEADS
         if self.scans == 2 and table == HEADS:
             grow_log(self, self.log, SetClock(wall_ms=2_000_000_000_000), keys_from=100)
-        return super().scan(table)
+        return super().scan(table, start=start)
 
 
 def test_what_is_committed_meanwhile_is_no_problem(log: StoredLog) -> None:

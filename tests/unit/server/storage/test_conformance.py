@@ -92,10 +92,18 @@ class ForgetsWhatIsPublished(MemoryStore):
 class LosesAHead(MemoryStore):
     """Does not give the first head."""
 
-    def heads(self) -> Iterator[Head]:
-        heads = super().heads()
+    def heads(self, *, over: int = 0) -> Iterator[Head]:
+        heads = super().heads(over=over)
         next(heads)
         return heads
+
+
+class StartsAtAnyHead(MemoryStore):
+    """Gives every head, from whatever size on it was asked."""
+
+    def heads(self, *, over: int = 0) -> Iterator[Head]:
+        del over
+        return super().heads()
 
 
 class WorksWhenClosed(MemoryStore):
@@ -117,6 +125,7 @@ class WorksWhenClosed(MemoryStore):
         PublishesAnything,
         ForgetsWhatIsPublished,
         LosesAHead,
+        StartsAtAnyHead,
         WorksWhenClosed,
     ],
 )
