@@ -46,6 +46,16 @@ def test_without_witnesses_no_upgrade_is_proposed(bench: Bench) -> None:
     assert "1 stay promised: the policy asks no witness" in later.out
 
 
+def test_without_witnesses_there_is_nobody_to_wait_for(bench: Bench) -> None:
+    bench.write("policy", format_policy(NO_WITNESS))
+
+    said = bench.run("append", bench.write("x.txt", b"one\n"), "--wait", "witnessed")
+
+    assert said.code == 2
+    assert "the policy asks no witness" in said.err
+    assert bench.log.seen == []
+
+
 def test_an_append_is_one_object(bench: Bench) -> None:
     path = bench.write("events.txt", b"one\ntwo\n")
 

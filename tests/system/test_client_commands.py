@@ -276,6 +276,26 @@ def test_a_followed_log_is_audited_until_one_stops(bench: Bench) -> None:
 
 
 @pytest.mark.slow
+def test_a_log_that_is_followed_from_its_start_is_hashed_once(bench: Bench) -> None:
+    bench.log.grow(20)
+    bench.log.publish()
+    bench.run("audit")
+    words = ("--follow", "--from-start", "--interval", "0.1", "--json")
+    process = bench.start("audit", *words)
+    assert process.stdout is not None
+
+    first = process.stdout.readline()
+    bench.log.grow(5)
+    bench.log.publish()
+    second = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+
+    assert b'"checked": 21,' in first
+    assert b'"checked": 5,' in second
+
+
+@pytest.mark.slow
 def test_a_followed_log_that_forks_ends_the_audit(bench: Bench) -> None:
     process = bench.start("audit", "--follow", "--interval", "0.1")
     assert process.stdout is not None

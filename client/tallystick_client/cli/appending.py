@@ -71,6 +71,8 @@ def append(  # noqa: PLR0913 -- typer reads the options from the signature
     by_line = _is_by_line(file) if lines is None else lines
     if once and not by_line:
         raise UsageError("--once works line by line: give --lines, or leave it out")
+    if wait == "witnessed" and not target.policy.asks_for_witnesses:
+        raise UsageError("--wait witnessed: the policy asks no witness to wait for")
     tally = Tally()
     try:
         _send(shell, target, file, tally, _wait_of(wait), by_line, once)

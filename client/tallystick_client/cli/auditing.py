@@ -70,8 +70,8 @@ def audit(
 ) -> None:
     """Check every entry, tile and root of a log, from where the last audit ended.
 
-    Exit code 1 means that the log forked, shrank, or rewrote an entry (which is
-    named); 4 that it served an older head than before.
+    Exit code 1 means that the log forked, shrank, or rewrote an entry
+    (which is named); 4 that it served an older head than before.
     """
     shell = shell_of(context)
     target = choose_target(shell, Choice(server, log, policy, origin))

@@ -29,8 +29,8 @@ def head(
 ) -> int:
     """Show the log's newest head, and whether the quorum cosigned it.
 
-    Exit code 3 means that the quorum is not met; 4 that the log serves an older head
-    than before; 1 that it forked.
+    Exit code 3 means that the quorum is not met; 4 that the log serves an
+    older head than before; 1 that it forked.
     """
     shell = shell_of(context)
     target = choose_target(shell, Choice(server, log, policy, origin))

@@ -91,8 +91,8 @@ def generate(
 ) -> None:
     """Make a key: `generate NAME --out FILE`, or `generate FILE --name NAME`.
 
-    The secret goes to a new file that only you can read (mode 0600); the public half,
-    the vkey, is printed.
+    The secret goes to a new file that only you can read (mode 0600).
+    The vkey, its public half, is printed.
     """
     named, file = _name_and_file(first, name, out)
     seed = os.urandom(SEED_SIZE)
