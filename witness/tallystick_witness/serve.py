@@ -74,15 +74,18 @@ async def _serve(settings: WitnessSettings, witness: Witness) -> WitnessError | 
         await web.SockSite(runner, listener, ssl_context=_load_tls(settings)).start()
         sys.stdout.write(f"listening on {url}\n")
         sys.stdout.flush()
-        return await _wait(desk, stop)
+        return await wait_for_end(desk, stop)
     finally:
         if runner is not None:
             await runner.cleanup()
         desk.close()
 
 
-async def _wait(desk: Desk, stop: asyncio.Event) -> WitnessError | None:
-    """Wait for a signal or an error, sweeping meanwhile."""
+async def wait_for_end(desk: Desk, stop: asyncio.Event) -> WitnessError | None:
+    """Wait for a signal or an error, sweeping meanwhile; give the error, if any.
+
+    Raises what is a bug: it must not look like a stop that was asked for.
+    """
     stopped = asyncio.create_task(stop.wait())
     failed = asyncio.create_task(desk.failure())
     sweeping = asyncio.create_task(desk.sweep_every(SWEEP_S))
@@ -92,6 +95,9 @@ async def _wait(desk: Desk, stop: asyncio.Event) -> WitnessError | None:
         task.cancel()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     errors = [result for result in results if isinstance(result, WitnessError)]
+    for result in results:
+        if isinstance(result, Exception) and result not in errors:
+            raise result
     event = "stopping in doubt" if errors else "stopping"
     _log.info(event, extra={"fields": {"why": str(errors[0])} if errors else {}})
     return errors[0] if errors else None
