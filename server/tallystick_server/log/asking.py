@@ -159,11 +159,9 @@ class Asker:
         self._log.stop_signing(reason)  # before anything that might fail
         try:
             place = self._evidence.keep(reason=reason, ours=head.note, theirs=note)
-            _log.error("signing stopped", extra={"reason": reason, "evidence": place})
+            _log.error("evidence kept", extra={"reason": reason, "evidence": place})
         except StoreError:
-            _log.exception(
-                "signing stopped; evidence not kept", extra={"reason": reason}
-            )
+            _log.exception("evidence was not kept", extra={"reason": reason})
         return reason
 
     def _fail(

@@ -15,6 +15,7 @@ and so must be the process (D10).  It is used from one thread only.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,9 @@ from tallystick_server.storage.base import Head, LogStore, Published
 
 MAX_STEP_MS = 5_000
 """Largest step of the wall clock against the monotonic one (D12)."""
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,17 @@ class Writer:
         return self._stopped
 
     def stop_signing(self, reason: str) -> None:
-        """Sign nothing more in this process. May be called from any thread."""
-        self._stopped = self._stopped or reason
+        """Sign nothing more in this process. May be called from any thread.
+
+        The first reason is kept, and logged: whoever appends is told it, but whoever
+        runs the log must not have to append to hear of it.
+        """
+        if self._stopped is None:
+            self._stopped = reason
+            _log.error(
+                "signing stopped",
+                extra={"origin": self._state.origin, "reason": reason},
+            )
 
     def commit(self, submissions: Sequence[Submission]) -> Released:
         """Append submissions in one durable step.

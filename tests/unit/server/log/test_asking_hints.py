@@ -127,7 +127,7 @@ async def test_a_head_under_our_key_that_is_not_ours_stops_signing(
 
     assert bench.log.stopped is not None
     assert said in bench.log.stopped
-    assert "signing stopped" in caplog.messages
+    assert "evidence kept" in caplog.messages
     assert "witness a0" in bench.log.stopped
     ((reason, ours, theirs),) = bench.evidence.kept
     assert (reason, ours, theirs) == (bench.log.stopped, bench.log.head.note, shown)

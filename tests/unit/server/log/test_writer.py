@@ -172,6 +172,21 @@ def test_a_clock_that_steps_stops_intake_before_anything_is_stamped(
     assert log.store.load().head.size == 1
 
 
+def test_the_first_reason_to_stop_signing_is_kept_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    writer = writer_of(memory_log())
+
+    writer.stop_signing("a fork was seen")
+    writer.stop_signing("the writer failed")
+
+    assert writer.stopped == "a fork was seen"
+    (record,) = caplog.records
+    assert record.getMessage() == "signing stopped"
+    assert vars(record)["reason"] == "a fork was seen"
+    assert vars(record)["origin"] == ORIGIN
+
+
 def test_a_clock_that_is_slewed_is_followed_and_never_goes_back() -> None:
     log = memory_log()
     writer = writer_of(log)
