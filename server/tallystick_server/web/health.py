@@ -147,11 +147,11 @@ def _check_quorum(name: str, health: PublisherHealth) -> Check:
     if not health.quorum_met:
         detail = "not met by the witnesses' last answers"
         return Check(name, Level.DEGRADED, detail)
-    if health.is_degraded:
-        detail = "met before; not renewed in time, or a witness hints at a fork"
-        return Check(name, Level.DEGRADED, detail)
     if health.quorum_s_ago is None:
         return Check(name, Level.OK, "the policy asks for no witness")
+    if health.is_degraded:
+        detail = "met before, but signing stopped, it was not renewed in time, or a "
+        return Check(name, Level.DEGRADED, f"{detail}witness hints at a fork")
     return Check(name, Level.OK, f"its youngest is {health.quorum_s_ago} s old")
 
 

@@ -160,8 +160,9 @@ class Told:
     [
         (Told(), "ok", "its youngest is 1 s old"),
         (Told(age_s=None), "ok", "asks for no witness"),
+        (Told(age_s=None, is_degraded=True), "ok", "asks for no witness"),
         (Told(is_met=False, is_degraded=True), "degraded", "not met"),
-        (Told(age_s=1_801, is_degraded=True), "degraded", "not renewed in time"),
+        (Told(age_s=1_801, is_degraded=True), "degraded", "it was not renewed in time"),
     ],
 )
 async def test_a_quorum_that_is_not_met_or_not_renewed_is_worth_a_look(
