@@ -1,8 +1,9 @@
-"""Compress entry bundles without holding up the event loop.
+"""Read and compress entry bundles without holding up the event loop.
 
-A bundle may have 16 MiB.  Small ones are compressed on the spot; large ones in a
-thread (zlib lets the loop run meanwhile), one at a time.  Full bundles never change, so
-their compressed form is kept, bounded by bytes, least recently used going first.
+A bundle may have 16 MiB.  It is read in a thread, one at a time.  Small ones are
+compressed on the spot; large ones in a thread too (zlib lets the loop run meanwhile),
+one at a time.  Full bundles never change, so their compressed form is kept, bounded by
+bytes, least recently used going first.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import gzip
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+
+from tallystick_merkle.tile import Tile
 
 INLINE_BYTES = 16 * 1024
 """Longest bundle compressed on the event loop: some 0.2 ms."""
@@ -47,7 +50,7 @@ def pack(data: bytes) -> bytes:
 
 
 class BundleCache:
-    """Compresses bundles, and keeps full ones. Used from one event loop."""
+    """Reads and compresses bundles, and keeps full ones. Used from one event loop."""
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class BundleCache:
         self._held: OrderedDict[BundleName, bytes] = OrderedDict()
         self._bytes = 0
         self._turn = asyncio.Lock()
+        self._reading = asyncio.Lock()
 
     def find(self, name: BundleName) -> bytes | None:
         """Give the kept compressed form of a full bundle."""
@@ -68,6 +72,11 @@ class BundleCache:
         if found is not None:
             self._held.move_to_end(name)
         return found
+
+    async def read(self, read: Callable[[Tile], bytes], tile: Tile) -> bytes:
+        """Read a bundle off the event loop, one at a time: it may have 16 MiB."""
+        async with self._reading:
+            return await asyncio.to_thread(read, tile)
 
     async def compress(self, data: bytes, *, keep_as: BundleName | None) -> bytes:
         """Compress a bundle; keep the result when it is a full one's."""

@@ -18,6 +18,9 @@ from aiohttp import web
 
 log = logging.getLogger(__name__)
 
+HANDSHAKE_S = 5.0
+"""Seconds that a TLS handshake may take; until it ends a connection is not counted."""
+
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -67,6 +70,7 @@ class CappedSite(web.BaseSite):
             sock=self._sock,
             ssl=self._ssl_context,
             backlog=self._backlog,
+            ssl_handshake_timeout=HANDSHAKE_S if self._ssl_context else None,
         )
 
     def _admit(self, server: web.Server) -> asyncio.Protocol:

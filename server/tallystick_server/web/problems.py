@@ -22,6 +22,7 @@ from tallystick_server.errors import (
     NotFoundError,
     RequestError,
     SigningStoppedError,
+    StoreError,
     TimedOutError,
     TooLargeError,
     UnauthorizedError,
@@ -54,6 +55,9 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return refusal(request, error)
     except web.HTTPException as error:  # the router: no such path, no such method
         return _routed(request, error)
+    except StoreError:
+        log.exception("store failed", extra={"path": request.rel_url.raw_path})
+        return refusal(request, UnavailableError("the store of the log failed"))
     except SigningStoppedError as error:
         return refusal(request, UnavailableError(f"the log does not sign: {error}"))
     except web.RequestPayloadError:

@@ -71,7 +71,7 @@ async def get_tile(request: web.Request) -> web.Response:
     if accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
         body = await _packed_bundle(services, log, tile)
         return CountedResponse(body, headers=PACKED_HEADERS, unsent=services.unsent)
-    body = log.reader.bundle(tile)
+    body = await services.bundles.read(log.reader.bundle, tile)
     return CountedResponse(body, headers=BUNDLE_HEADERS, unsent=services.unsent)
 
 
@@ -93,6 +93,6 @@ async def _packed_bundle(services: Services, log: Log, tile: Tile) -> bytes:
     found = cache.find(name) if name is not None else None
     if found is not None:
         return found
-    data = log.reader.bundle(tile)
+    data = await cache.read(log.reader.bundle, tile)
     with services.unsent.holding(len(data)):  # while it waits for its turn
         return await cache.compress(data, keep_as=name)

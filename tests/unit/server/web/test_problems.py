@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tallystick_server.errors import RequestError, SigningStoppedError
+from tallystick_server.errors import RequestError, SigningStoppedError, StoreError
 from tallystick_server.log.commit import Submission
 from tallystick_server.log.sequencer import Ack
 from tallystick_server.web import problems
@@ -54,6 +54,17 @@ async def test_every_refusal_has_its_status_and_code(
     assert reply.headers["retry-after"] == "7"
     assert "\x1b" not in reply.json()["detail"]
     assert reply.headers["cache-control"] == "no-store"
+
+
+async def test_a_store_that_fails_is_unavailable_and_says_no_path(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reply = await refused_with(tmp_path, StoreError("cannot look at /somewhere"))
+
+    assert reply.is_problem(503, "unavailable")
+    assert b"somewhere" not in reply.body
+    (record,) = [one for one in caplog.records if one.getMessage() == "store failed"]
+    assert record.exc_info is not None
 
 
 async def test_a_log_that_does_not_sign_is_unavailable(tmp_path: Path) -> None:
