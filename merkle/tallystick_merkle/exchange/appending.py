@@ -52,6 +52,7 @@ WAITS = ("durable", "witnessed")
 """What an append may wait for."""
 
 _ITEM_BYTES = 512
+_WAIT_SHARE = 0.8
 _VISIBLE = re.compile(r"[!-~]+", re.ASCII)
 
 
@@ -146,7 +147,8 @@ def append_entry(
     """Append one entry of 1 to 65,535 bytes; return it with its checked receipt.
 
     `wait` is "durable" or "witnessed"; a witnessed wait that runs out gives a promised
-    receipt, which is no error (D4).  Raises MalformedError, RefusedError,
+    receipt, which is no error (D4): the log is asked to answer in four fifths of
+    `timeout_s`, if it would wait longer.  Raises MalformedError, RefusedError,
     UnreachableError, and whatever `check_receipt` raises: then the log answered with
     something that does not prove what it says.
     """
@@ -224,6 +226,8 @@ def _post(
     if log.token:
         headers["Authorization"] = f"Bearer {log.token}"
     url = f"{log.api_url}{path}?wait={wait}"
+    if wait == "witnessed":  # the answer has to come before the request is given up
+        url += f"&timeout={max(1, int(timeout_s * _WAIT_SHARE))}"
     return Request("POST", url, body, headers, limit=limit, timeout_s=timeout_s)
 
 

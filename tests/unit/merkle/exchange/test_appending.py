@@ -71,6 +71,26 @@ def test_a_key_used_for_another_entry_is_refused() -> None:
     assert caught.value.code == "https://tallystick.dev/problems/key-reused"
 
 
+@pytest.mark.parametrize(("timeout_s", "asked"), [(0.5, 1), (3.0, 2), (300.0, 240)])
+def test_a_witnessed_wait_ends_before_the_request_does(
+    timeout_s: float, asked: int
+) -> None:
+    exchange = append_entry(
+        log_of(0).address,
+        b"event",
+        policy=POLICY,
+        key="k1",
+        wait="witnessed",
+        timeout_s=timeout_s,
+    )
+
+    step = next(exchange)
+
+    assert isinstance(step, tuple)
+    assert step[0].url.endswith(f"?wait=witnessed&timeout={asked}")
+    assert step[0].timeout_s == timeout_s
+
+
 def test_a_request_carries_key_token_and_wait() -> None:
     log = log_of(0)
 
@@ -78,7 +98,9 @@ def test_a_request_carries_key_token_and_wait() -> None:
 
     (request,) = log.requests
     assert request.method == "POST"
-    assert request.url == "https://log.example/v1/logs/audit/entries?wait=witnessed"
+    path, _, query = request.url.partition("?")
+    assert path == "https://log.example/v1/logs/audit/entries"
+    assert query == "wait=witnessed&timeout=24"
     assert request.headers == {
         "Content-Type": "application/octet-stream",
         "Idempotency-Key": "a-key",

@@ -8,6 +8,7 @@ import pytest
 
 from tallystick_merkle.tile import format_bundle
 from tallystick_server.storage.base import LogStore
+from tallystick_server.web.incoming import read_wait
 from tests.fakes.cosigned import cosigned, policy
 from tests.fakes.logs import NAME
 from tests.fakes.web import WebBench
@@ -25,6 +26,21 @@ async def test_a_wait_that_nobody_can_fulfil_is_promised_at_once(
     assert (reply.status, reply.json()["status"]) == (201, "promised")
     is_late = query.startswith("?wait=witnessed")
     assert reply.headers.get("location") == (f"{API}/receipts/1" if is_late else None)
+
+
+def test_a_wait_is_cut_to_the_longest_that_the_server_grants() -> None:
+    waits = [
+        read_wait(query, 20.0)
+        for query in (
+            "wait=witnessed&timeout=1",
+            "wait=witnessed&timeout=20",
+            "wait=witnessed&timeout=300",
+            "wait=witnessed",
+            "wait=durable",
+        )
+    ]
+
+    assert waits == [1.0, 20.0, 20.0, 20.0, 0.0]
 
 
 async def test_an_unknown_log_is_not_there_with_or_without_a_token(
