@@ -9,7 +9,7 @@ on the disk before anybody is told (see `guard`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from tallystick_client.auditing import Progress, hash_to
@@ -37,6 +37,7 @@ from tallystick_merkle.exchange.trusting import (
 )
 from tallystick_merkle.frontier import EMPTY_EDGE
 from tallystick_merkle.hashing import leaf_hash
+from tallystick_merkle.note import format_note, parse_note
 from tallystick_merkle.policy import Policy
 from tallystick_merkle.receipt import Receipt, Status
 from tallystick_merkle.tile import ENTRIES, TILE_WIDTH, Tile, tile_width
@@ -148,9 +149,10 @@ class Session:
         return batch
 
     def _keep(self, held: list[Held], status: Status) -> ClientExchange[None]:
-        """Keep receipts as what they are."""
+        """Keep receipts as what they are, without signatures of strangers."""
         if not held or not self.trust.keeps_receipts:
             return
+        held = without_strangers(held, self.policy)
         if status is Status.WITNESSED:
             yield from on_disk(lambda: self.trust.keep_witnessed(held))
             return
@@ -257,6 +259,26 @@ def held_of(given: Appended | AppendedBatch | Held) -> list[Held]:
         Held(given.receipt(position), given.leaves[position])
         for position in given.positions
     ]
+
+
+def without_strangers(held: Sequence[Held], policy: Policy) -> list[Held]:
+    """Drop the signature lines of keys that the policy does not know.
+
+    They prove nothing, and a log could have megabytes of them kept with each receipt.
+    """
+    keys = {(log.key.name, log.key.key_id) for log in policy.logs}
+    keys |= {(entry.key.name, entry.key.key_id) for entry in policy.witnesses}
+    notes: dict[bytes, bytes] = {}
+    kept = []
+    for item in held:
+        whole = item.receipt.checkpoint
+        if whole not in notes:
+            note = parse_note(whole)
+            known = [one for one in note.signatures if (one.name, one.key_id) in keys]
+            notes[whole] = format_note(replace(note, signatures=tuple(known)))
+        receipt = replace(item.receipt, checkpoint=notes[whole])
+        kept.append(replace(item, receipt=receipt))
+    return kept
 
 
 def _read_entry(reader: TileReader, index: int, size: int) -> Exchange[bytes]:
