@@ -148,7 +148,7 @@ async def wait_for_clearance(
     while not stop.is_set():
         decision = await check()
         if stop.is_set():
-            return None
+            break
         if decision.may_sign:
             return decision
         _log.warning("serving reads only", extra={"reason": decision.reason})

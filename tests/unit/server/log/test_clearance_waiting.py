@@ -72,6 +72,14 @@ async def test_waiting_ends_with_the_clearance() -> None:
     assert (found, checks.count) == (YES, 3)
 
 
+async def test_a_log_that_is_cleared_at_once_does_not_wait() -> None:
+    checks = Checks(YES)
+
+    found = await wait_for_clearance(checks, IntervalTicker(3600), asyncio.Event())
+
+    assert (found, checks.count) == (YES, 1)
+
+
 async def test_waiting_ends_when_stopped() -> None:
     stop = asyncio.Event()
     waiting = asyncio.create_task(
