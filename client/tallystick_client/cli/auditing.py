@@ -76,8 +76,8 @@ def audit(
     shell = shell_of(context)
     target = choose_target(shell, Choice(server, log, policy, origin))
     with extra("client", "audit"):
-        from tallystick_client.blocking import Tallystick
-    with Tallystick(target.log, target.policy, state=target.state) as client:
+        from tallystick_client.cli.driven import DrivenClient
+    with DrivenClient(target) as client:
         if not follow:
             look = partial(client.audit, from_start=from_start)
             _show(shell, target, _look(shell, look))
