@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -21,6 +22,12 @@ INLINE_BYTES = 16 * 1024
 
 LEVEL = 1
 """Level of compression: the cheapest; entries are compressed once, served often."""
+
+SAMPLE_BYTES = 4096
+"""How much of a bundle is tried before all of it is compressed."""
+
+WORTH = 0.9
+"""Share of its length that the sample must fall below."""
 
 _MAX_HEADER = 512
 _ENCODING = re.compile(
@@ -47,6 +54,15 @@ def accepts_gzip(header: str) -> bool:
 def pack(data: bytes) -> bytes:
     """Compress; the same bytes always give the same result."""
     return gzip.compress(data, LEVEL, mtime=0)
+
+
+def pays(data: bytes) -> bool:
+    """Whether compressing is worth the time, judged by the beginning of `data`.
+
+    Entries that are encrypted or compressed already only get longer.
+    """
+    sample = data[:SAMPLE_BYTES]
+    return len(zlib.compress(sample, LEVEL)) < len(sample) * WORTH
 
 
 class BundleCache:

@@ -13,6 +13,7 @@ the wider one, and a full tile is not there before it is full (D3).
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
 from hashlib import sha256
 
 from aiohttp import hdrs, web
@@ -21,7 +22,7 @@ from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.tile import Tile, parse_tile_path, tile_width
 from tallystick_server.errors import NotFoundError
 from tallystick_server.log.log import Log
-from tallystick_server.web.compressed import accepts_gzip
+from tallystick_server.web.compressed import accepts_gzip, pays
 from tallystick_server.web.headers import PUBLIC
 from tallystick_server.web.services import SERVICES, Services, find_log
 from tallystick_server.web.unsent import CountedResponse
@@ -69,10 +70,11 @@ async def get_tile(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     services.unsent.check()
     if accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
-        body = await _packed_bundle(services, log, tile)
-        return CountedResponse(body, headers=PACKED_HEADERS, unsent=services.unsent)
-    body = await services.bundles.read(log.reader.bundle, tile)
-    return CountedResponse(body, headers=BUNDLE_HEADERS, unsent=services.unsent)
+        body, headers = await _packed_bundle(services, log, tile)
+    else:
+        body = await services.bundles.read(log.reader.bundle, tile)
+        headers = BUNDLE_HEADERS
+    return CountedResponse(body, headers=headers, unsent=services.unsent)
 
 
 def _find_tile(log: Log, raw_path: str) -> Tile:
@@ -86,13 +88,17 @@ def _find_tile(log: Log, raw_path: str) -> Tile:
     return tile
 
 
-async def _packed_bundle(services: Services, log: Log, tile: Tile) -> bytes:
-    """Give a bundle compressed; full ones are kept."""
+async def _packed_bundle(
+    services: Services, log: Log, tile: Tile
+) -> tuple[bytes, Mapping[str, str]]:
+    """Give a bundle compressed, where that pays; full ones are kept."""
     cache = services.bundles
     name = (log.name, tile.index) if tile.is_full else None
     found = cache.find(name) if name is not None else None
     if found is not None:
-        return found
+        return found, PACKED_HEADERS
     data = await cache.read(log.reader.bundle, tile)
+    if not pays(data):
+        return data, BUNDLE_HEADERS
     with services.unsent.holding(len(data)):  # while it waits for its turn
-        return await cache.compress(data, keep_as=name)
+        return await cache.compress(data, keep_as=name), PACKED_HEADERS

@@ -6,13 +6,19 @@ import asyncio
 import gzip
 import random
 import threading
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick_server.web import compressed
-from tallystick_server.web.compressed import INLINE_BYTES, BundleCache, accepts_gzip
+from tallystick_server.web.compressed import (
+    INLINE_BYTES,
+    BundleCache,
+    accepts_gzip,
+    pays,
+)
 
 
 @pytest.mark.parametrize(
@@ -127,3 +133,12 @@ async def test_many_at_once_ask_for_one_bundle_and_it_is_packed_once() -> None:
 
 def test_the_same_bytes_are_always_packed_alike() -> None:
     assert compressed.pack(b"entries") == compressed.pack(b"entries")
+
+
+def test_compressing_pays_for_text_and_not_for_what_looks_random() -> None:
+    noise = b"".join(sha256(b"%d" % number).digest() for number in range(500))
+
+    assert pays(b'{"eventName": "PutObject"}\n' * 50)
+    assert not pays(noise)
+    assert not pays(noise + b" " * 10_000)  # the beginning decides
+    assert not pays(b"x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from hashlib import sha512
 from pathlib import Path
 
 import pytest
@@ -304,3 +305,17 @@ async def test_a_bundle_is_compressed_for_whoever_takes_it(tmp_path: Path) -> No
     assert len(parse_bundle(gzip.decompress(partial.body))) == 8
     assert "content-encoding" not in refused.headers
     assert "content-encoding" not in tile.headers
+
+
+async def test_a_bundle_that_does_not_compress_is_served_as_it_is(
+    tmp_path: Path,
+) -> None:
+    noise = [sha512(b"%d" % number).digest() for number in range(100)]
+    async with WebBench(tmp_path) as bench:
+        await bench.batch(format_bundle(noise), key="noise")
+        tile = Tile(ENTRIES, 0, 101)
+        reply = await bench.get(url(tile), Accept_Encoding="gzip")
+
+    assert "content-encoding" not in reply.headers
+    assert reply.headers["vary"] == "Accept-Encoding"
+    assert parse_bundle(reply.body)[1:] == noise
