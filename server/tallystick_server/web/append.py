@@ -13,6 +13,8 @@ An idempotency key belongs to a principal; what it stands for is the digest of t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aiohttp import hdrs, web
 
 from tallystick_merkle.errors import MalformedError
@@ -68,7 +70,9 @@ async def append_batch(request: web.Request) -> web.Response:
     leaves = leaf_hashes(list(taken))
     ack = await log.append(Submission(key, batch_digest(body), taken))
     published = await log.witnessed(_stop(ack), wait_s) if wait_s else None
-    return _answer_batch(log, ack, published, entries=entries, leaves=leaves)
+    return _answer_batch(
+        log, ack, published, entries=entries, leaves=leaves, is_late=bool(wait_s)
+    )
 
 
 def _admit(request: web.Request, services: Services) -> tuple[Log, bytes, float]:
@@ -110,10 +114,7 @@ def _answer_entry(
         size=size,
         is_witnessed=published is not None,
     )
-    headers = HEADERS
-    if is_late and published is None:
-        location = f"/v1/logs/{log.name}/receipts/{placed.first}"
-        headers = {**HEADERS, hdrs.LOCATION: location}
+    headers = _headers(log, placed, is_late=is_late and published is None)
     return web.Response(body=body, status=_status(placed), headers=headers)
 
 
@@ -124,6 +125,7 @@ def _answer_batch(
     *,
     entries: list[bytes],
     leaves: list[bytes],
+    is_late: bool,
 ) -> web.Response:
     """Answer with one checkpoint and one range proof."""
     placed = ack.placed
@@ -139,7 +141,19 @@ def _answer_batch(
         time_ms=placed.time_ms,
         is_witnessed=published is not None,
     )
-    return web.Response(body=body, status=_status(placed), headers=HEADERS)
+    headers = _headers(log, placed, is_late=is_late and published is None)
+    return web.Response(body=body, status=_status(placed), headers=headers)
+
+
+def _headers(log: Log, placed: Placed, *, is_late: bool) -> Mapping[str, str]:
+    """Give the headers; whoever waited in vain is told where to ask again (D4).
+
+    Of a batch it is the receipt of the last entry: once that one is witnessed, all are.
+    """
+    if not is_late:
+        return HEADERS
+    last = placed.first + placed.count - 1
+    return {**HEADERS, hdrs.LOCATION: f"/v1/logs/{log.name}/receipts/{last}"}
 
 
 def _answer_nothing(log: Log, entries: list[bytes], time_ms: int) -> web.Response:

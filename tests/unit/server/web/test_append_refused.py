@@ -117,11 +117,12 @@ async def test_waiting_for_witnesses_gives_the_published_receipt(
         await bench.log.publish(cosigned(bench.log.head))
         entry = await bench.append(b"hello", query="?wait=witnessed")
         batch = await bench.batch(
-            format_bundle([b"a"]), key="b", query="?wait=witnessed&timeout=1"
+            format_bundle([b"a", b"b"]), key="b", query="?wait=witnessed&timeout=1"
         )
 
     assert (entry.status, entry.json()["witnessed"]) == (200, True)
     assert (batch.status, batch.json()["witnessed"]) == (201, False)
+    assert batch.headers["location"] == f"{API}/receipts/3"
 
 
 class BrokenStore:
