@@ -8,12 +8,18 @@ spot and fails at its end, even where the code under test swallowed the refusal.
 sockets and socket pairs stay allowed: event loops wake themselves with them.
 """
 
+import signal
 import socket
 import sys
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+# A shell's background jobs inherit an ignored SIGINT, and so would every command that
+# the tests start and stop by Ctrl-C.  A handler of our own is not inherited.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("house", derandomize=True, deadline=None, database=None)
 settings.register_profile("explore", deadline=None, max_examples=2_000)
