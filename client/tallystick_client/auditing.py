@@ -46,7 +46,7 @@ def hash_to(
     def keep() -> None:
         trust.keep_edge(reached)
 
-    exchange = audit_to(reader, edge, last=None, head=head.judged, report=report)
+    exchange = audit_to(reader, edge, head=head.judged, report=report)
     try:
         step = next(exchange)
         while True:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from tallystick_merkle.errors import MalformedError
-from tallystick_merkle.hashing import HASH_SIZE, MAX_SIZE
+from tallystick_merkle.hashing import MAX_SIZE
 
 TILE_WIDTH = 256
 """Hashes in a full tile, entries in a full bundle."""
@@ -139,16 +139,6 @@ def parse_bundle(data: bytes, *, most: int = TILE_WIDTH) -> list[bytes]:
             raise MalformedError("entry bundle", f"more than {most} entries")
         entries.append(data[start:at])
     return entries
-
-
-def check_tile_bytes(tile: Tile, data: bytes) -> None:
-    """Raise MalformedError unless a hash tile has exactly width · 32 bytes."""
-    if len(data) != tile.width * HASH_SIZE:
-        raise MalformedError(
-            "hash tile",
-            f"expected {tile.width * HASH_SIZE} bytes, found {len(data)}",
-            where=format_tile_path(tile),
-        )
 
 
 def _format_index(index: int) -> str:

@@ -148,7 +148,7 @@ def check_everything(
     assert size == len(tried) + 2  # the genesis entry and the last one
     reader = TileReader(stack.address.read_url)
     judged = judge(drive(reader.checkpoint()), stack.policy)
-    drive(audit_to(reader, EMPTY_EDGE, last=None, head=judged, report=lambda _: None))
+    drive(audit_to(reader, EMPTY_EDGE, head=judged, report=lambda _: None))
     root = judged.opened.checkpoint.root
     for answer in ledger.acked.values():
         path = drive(

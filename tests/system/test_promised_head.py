@@ -39,9 +39,7 @@ def test_a_promised_head_is_audited_through_tiles_and_proofs(tmp_path: Path) -> 
 
         held = answers[270]
         head = judge(held.receipt.checkpoint, stack.policy)
-        edge = drive(
-            audit_to(reader, EMPTY_EDGE, last=None, head=head, report=lambda _: None)
-        )
+        edge = drive(audit_to(reader, EMPTY_EDGE, head=head, report=lambda _: None))
         path = drive(reader.inclusion(index=answers[3].index, size=held.size))
 
     assert never_published.value.status == 404

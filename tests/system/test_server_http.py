@@ -179,11 +179,7 @@ def test_what_was_published_at_the_end_is_the_whole_log_to_an_auditor(
         one.start("--read-only")
         reader = TileReader(one.address.read_url)
         head = drive(read_head(reader, policy=one.policy, origin=ORIGIN, trusted=None))
-        edge = drive(
-            audit_to(
-                reader, EMPTY_EDGE, last=None, head=head, report=lambda _edge: None
-            )
-        )
+        edge = drive(audit_to(reader, EMPTY_EDGE, head=head, report=lambda _edge: None))
         report = run_json("server", "fsck", "--data", str(one.data))
 
     assert code == 0

@@ -1,9 +1,10 @@
 """Follow a log from its tiles and re-hash all of it, in steps that can be resumed.
 
-One round takes an Edge from where it stands to the served head: it checks the head
-against the last one, fetches every bundle and tile in between, compares each with
-what the entries hash to, and ends with the signed root.  After each window the edge
-so far is reported, so that a caller can keep it and go on from there after a stop.
+One round takes an Edge from where it stands to the served head: it fetches every
+bundle and tile in between, compares each with what the entries hash to, and ends with
+the signed root.  After each window the edge so far is reported, so that a caller can
+keep it and go on from there after a stop.  That the head extends the one believed
+before is `trusting.read_head`'s business, which keeps both notes as evidence.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from tallystick_merkle.audit import check_root, check_tile, edge_tiles, take_entries
 from tallystick_merkle.errors import TreeMismatchError
 from tallystick_merkle.exchange.base import Exchange
-from tallystick_merkle.exchange.reading import TileReader, check_extends
+from tallystick_merkle.exchange.reading import TileReader
 from tallystick_merkle.frontier import Edge
 from tallystick_merkle.hashing import HASH_SIZE
 from tallystick_merkle.policy import Judged
@@ -30,15 +31,13 @@ def audit_to(
     reader: TileReader,
     edge: Edge,
     *,
-    last: Judged | None,
     head: Judged,
     report: Report,
 ) -> Exchange[Edge]:
     """Audit a log up to `head`; return the edge from which to go on next time.
 
-    `last` is the last head believed.  Requires head size >= edge size.  Raises
-    InconsistentError (with both notes) when `head` does not extend `last`, and
-    TreeMismatchError, naming the leaf where it can, when bytes and roots disagree.
+    Requires head size >= edge size.  Raises TreeMismatchError, naming the leaf where
+    it can, when bytes and roots disagree.
     """
     checkpoint = head.opened.checkpoint
     if checkpoint.size < edge.size:
@@ -46,8 +45,6 @@ def audit_to(
             f"the head of size {checkpoint.size} is behind the {edge.size} leaves "
             "that were audited"
         )
-    if last is not None and last.opened.checkpoint.size:
-        yield from check_extends(reader, old=last, new=head)
     while edge.size < checkpoint.size:
         stop = (edge.size // TILE_WIDTH + WINDOW) * TILE_WIDTH
         edge = yield from _take_window(

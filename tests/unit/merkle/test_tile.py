@@ -11,7 +11,6 @@ from tallystick_merkle.tile import (
     MAX_ENTRY,
     Tile,
     bundles_of,
-    check_tile_bytes,
     format_bundle,
     format_tile_path,
     parse_bundle,
@@ -237,18 +236,6 @@ def test_a_bundle_of_more_than_256_entries_is_refused() -> None:
 
 def test_a_batch_may_have_more_entries_than_a_bundle() -> None:
     assert len(parse_bundle(b"\x00\x00" * 10_000, most=10_000)) == 10_000
-
-
-@pytest.mark.parametrize("size", [0, 31, 63, 65, 96])
-def test_a_tile_of_another_length_is_refused(size: int) -> None:
-    with pytest.raises(MalformedError, match="expected 64 bytes") as caught:
-        check_tile_bytes(Tile(0, 1, 2), b"a" * size)
-
-    assert caught.value.where == "tile/0/001.p/2"
-
-
-def test_a_tile_of_its_length_passes() -> None:
-    check_tile_bytes(Tile(0, 1, 2), b"a" * 64)
 
 
 def test_what_a_tile_is_can_be_asked() -> None:
