@@ -16,10 +16,15 @@ ARGS ?=
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
-.PHONY: help setup run test check fmt bench clean
+# More workers than cores: many tests wait for processes that they started.
+PARALLEL := -n 4 --dist worksteal
+FORM ?= long
+ROWS := R1,R2,R3,R5,R6,R7,R8,R9,R10,R11,R12,R13,R14,R17,R19
+
+.PHONY: help setup run test check torture fmt bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/.dev ## make .venv with all houses and the tools of a developer
 
@@ -27,7 +32,11 @@ run: $(VENV)/.all ## start a log and its witnesses and show the whole story (ARG
 	@$(VENV)/bin/tallystick demo $(ARGS)
 
 test: $(VENV)/.dev ## run all tests
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(PARALLEL) $(ARGS)
+
+torture: $(VENV)/.dev ## try the rows of the reliability plan at length (FORM=ci for less)
+	@$(PY) -m pytest -m row --form $(FORM) --timeout 1800 -n 2 --dist worksteal \
+	  --require-rows $(ROWS) $(ARGS)
 
 check: $(VENV)/.dev ## format, lint, types, floors, then all tests
 	@echo "format"; $(VENV)/bin/ruff format --check --quiet . || { \

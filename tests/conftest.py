@@ -16,6 +16,15 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.rows.report import (  # noqa: F401 -- hooks and fixtures of every test
+    figures,
+    form,
+    pytest_addoption,
+    pytest_runtest_logreport,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
+
 # A shell's background jobs inherit an ignored SIGINT, and so would every command that
 # the tests start and stop by Ctrl-C.  A handler of our own is not inherited.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

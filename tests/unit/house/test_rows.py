@@ -1,0 +1,54 @@
+"""The figures of the reliability rows are counted, shown and kept as they came."""
+
+import pytest
+
+from tests.rows.forms import Figure, Form
+from tests.rows.report import BEGIN, END, document, put, table
+
+FIGURES = [
+    Figure("R10", "disk full", 3, 0, "resumed 3", 2.0),
+    Figure("R7", "seeds", 5000, 1, "", 61.25),
+]
+
+
+def test_the_table_is_in_the_order_of_the_plan() -> None:
+    rows = [line.split(" | ")[0] for line in table(FIGURES)][2:]
+
+    assert rows == ["| R7", "| R10"]
+
+
+def test_a_line_says_what_was_tried_and_what_was_bad() -> None:
+    assert "| R7 | seeds | 5,000 | 1 |  | 61.2 |" in list(table(FIGURES))
+
+
+def test_figures_replace_what_stood_between_the_markers() -> None:
+    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+
+    once = put(page, document(FIGURES, Form.CI))
+
+    assert "old" not in once
+    assert "Form `ci`" in once
+    assert once.startswith("before\n")
+    assert once.endswith("after\n")
+    assert put(once, document(FIGURES, Form.CI)) == once
+
+
+def test_a_document_without_markers_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no lines"):
+        put("nothing here", "figures")
+
+
+def test_each_form_picks_its_own_amount() -> None:
+    amounts = [form.pick(quick=1, ci=2, long=3) for form in Form]
+
+    assert amounts == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("form", "runs"), [("quick", False), ("ci", True)])
+def test_a_form_skips_what_needs_more(form: str, runs: bool) -> None:
+    try:
+        Form(form).needs(Form.CI, "it takes a minute")
+    except pytest.skip.Exception:
+        assert not runs
+    else:
+        assert runs
