@@ -70,7 +70,7 @@ class Server:
         """Leaves in the log."""
         url = f"http://{self.host}:{self.port}/v1/logs/{self.log}"
         with urllib.request.urlopen(url, timeout=10) as answer:
-            size: int = json.load(answer)["tree_size"]
+            size: int = json.load(answer)["size"]
         return size
 
     def audit(self) -> dict[str, float]:

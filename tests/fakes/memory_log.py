@@ -190,7 +190,7 @@ class MemoryLog:
         value = body(bodies, self._keys[key][1], note)
         status = "witnessed" if wait == "witnessed" and self.witnesses else "promised"
         value |= {
-            "tree_size": self.size,
+            "size": self.size,
             "received_at": "2023-11-14T22:13:20.000Z",
             "status": status,
             "witnessed": status == "witnessed",

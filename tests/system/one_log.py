@@ -89,7 +89,7 @@ class OneLog:
 
     def size(self) -> int:
         """Leaves of the log."""
-        size: int = self.get(API)["tree_size"]
+        size: int = self.get(API)["size"]
         return size
 
     def post(self, path: str = f"{API}/entries", *, key: str = "key") -> bytes:

@@ -232,7 +232,7 @@ def test_a_read_only_server_serves_reads_beside_the_writer(one: OneLog) -> None:
             append(reading, "other")
 
     assert ready.status == 503
-    assert facts["tree_size"] == 2
+    assert facts["size"] == 2
     assert (tile.status, len(tile.body)) == (200, 64)
     assert caught.value.status == 503
 

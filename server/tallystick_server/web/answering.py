@@ -1,7 +1,7 @@
 """The bodies of append answers, written by hand: they are most of what is sent.
 
-    one entry   index, leaf_hash, tree_size, received_at, status, witnessed, receipt
-    a batch     tree_size, received_at, status, witnessed, checkpoint, first_index,
+    one entry   index, leaf_hash, size, received_at, status, witnessed, receipt
+    a batch     size, received_at, status, witnessed, checkpoint, first_index,
                 count, proof {left, right}, results [one for each entry that came]
 
 Every value is a number, hex, base64 or a time of our own writing; only receipts and
@@ -68,7 +68,7 @@ def _standing(time_ms: int, size: int, is_witnessed: bool) -> str:
     """The members that say at which head the answer stands."""
     status = "witnessed" if is_witnessed else "promised"
     return (
-        f'"tree_size":{size},"received_at":"{format_time(time_ms)}",'
+        f'"size":{size},"received_at":"{format_time(time_ms)}",'
         f'"status":"{status}","witnessed":{"true" if is_witnessed else "false"}'
     )
 

@@ -49,7 +49,7 @@ async def get_log(request: web.Request) -> web.Response:
         "kind": log.kind,
         "origin": log.origin,
         "vkey": format_vkey(log.key),
-        "tree_size": log.head.size,
+        "size": log.head.size,
         "published_size": published.size if published else 0,
         "witnessed": witnessed_head(log) is not None,
         "read_path": f"/t/{log.name}",

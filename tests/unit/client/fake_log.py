@@ -168,7 +168,7 @@ class FakeLog:
         body = {
             "index": places[0],
             "leaf_hash": leaf_hash(request.body).hex(),
-            "tree_size": tree.size,
+            "size": tree.size,
             "receipt": format_receipt(receipt).decode(),
         }
         return Response(200 if is_repeat else 201, JSON, json.dumps(body).encode())

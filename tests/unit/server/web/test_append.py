@@ -36,7 +36,7 @@ async def test_an_entry_is_answered_with_a_receipt_that_verifies(
     assert reply.json() | {"receipt": ""} == {
         "index": 1,
         "leaf_hash": leaf_hash(b"hello").hex(),
-        "tree_size": 2,
+        "size": 2,
         "received_at": "2023-11-14T22:13:20.000Z",
         "status": "promised",
         "witnessed": False,
@@ -104,7 +104,7 @@ async def test_a_batch_is_proven_as_a_range_and_an_empty_entry_is_refused_alone(
 
     answer = reply.json()
     assert reply.status == 201
-    assert (answer["first_index"], answer["count"], answer["tree_size"]) == (2, 3, 5)
+    assert (answer["first_index"], answer["count"], answer["size"]) == (2, 3, 5)
     assert [item["status"] for item in answer["results"]] == [201, 422, 201, 201]
     assert [item.get("index") for item in answer["results"]] == [2, None, 3, 4]
     RangeTree(

@@ -42,7 +42,7 @@ async def test_a_log_says_what_it_is_and_where_it_stands(tmp_path: Path) -> None
         "kind": "raw",
         "origin": ORIGIN,
         "vkey": format_vkey(log_key().verifier),
-        "tree_size": 2,
+        "size": 2,
         "published_size": 0,
         "witnessed": False,
         "read_path": f"/t/{NAME}",
