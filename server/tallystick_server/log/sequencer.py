@@ -1,13 +1,14 @@
-"""The sequencer: a bounded queue before one writer thread, with natural batching.
+"""The sequencer: a bounded queue before one writer, with natural batching.
 
 The writer takes all that is waiting, commits it in one step, and repeats; while one
 fsync runs the next batch forms, so there is no timer and a lone client waits for one
 commit only.  The queue is bounded in entries and bytes: beyond it a submission is
 refused before anything is promised.
 
-`append` and the commands are called on the event loop; their futures are resolved
-there too, with one wake-up for a whole batch.  When the writer fails, everything that
-waits is refused, `failed` is resolved with the error, and the process has to end.
+The writer works on a thread of its own (see `worker`).  `append` and the commands are
+called on the event loop; their futures are resolved there too, with one wake-up for a
+whole batch.  When the writer fails, everything that waits is refused, `failed` is
+resolved with the error, and the process has to end.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ from tallystick_server.errors import (
     UnavailableError,
 )
 from tallystick_server.log.commit import Placed, Submission
+from tallystick_server.log.worker import ThreadWorker, Worker
 from tallystick_server.log.writer import Released, Writer
 from tallystick_server.storage.base import Head, Published
 
 T = TypeVar("T")
 
-_IDLE_S = 60.0
+IDLE_S = 60.0
+"""How often the clock is checked when nothing is written, in seconds."""
+
 _STOPPING = "the log is stopping"
 
 
@@ -78,7 +82,7 @@ class _Command:
 
 @dataclass(slots=True)
 class _Queue:
-    """What waits for the writer. Guarded by the sequencer's condition."""
+    """What waits for the writer. Guarded by the sequencer's lock."""
 
     submissions: deque[_Waiting] = field(default_factory=deque)
     commands: deque[_Command] = field(default_factory=deque)
@@ -97,30 +101,29 @@ class Sequencer:
         *,
         limits: QueueLimits,
         on_head: Callable[[Head], None],
-        idle_s: float = _IDLE_S,
+        worker: Worker | None = None,
     ) -> None:
         """Take a writer that nobody else uses.
 
         `on_head` is told of each released head, on the loop, before any waiter is.
-        `idle_s` is how often the clock is checked when nothing is written.
+        `worker` runs the writer: a thread, unless it is told otherwise.
         """
         self._writer = writer
         self._limits = limits
         self._on_head = on_head
-        self._idle_s = idle_s
         self._queue = _Queue()
-        self._wake = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._lock = threading.Lock()
+        self._worker = worker or ThreadWorker(name="writer", idle_s=IDLE_S)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[None] | None = None
         self._failed: asyncio.Future[BaseException] | None = None
 
     def start(self) -> None:
-        """Start the writer thread. Requires a running event loop."""
+        """Start the writer. Requires a running event loop."""
         self._loop = asyncio.get_running_loop()
         self._ended = self._loop.create_future()
         self._failed = self._loop.create_future()
-        self._thread.start()
+        self._worker.start(self._turn, self._ended_with)
 
     @property
     def failed(self) -> asyncio.Future[BaseException]:
@@ -155,7 +158,7 @@ class Sequencer:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(submission, size, loop.create_future())
         queue, limits = self._queue, self._limits
-        with self._wake:
+        with self._lock:
             self._check_open()
             if queue.drained:
                 raise UnavailableError(_STOPPING, retry_after_s=5)
@@ -170,7 +173,7 @@ class Sequencer:
             queue.submissions.append(waiting)
             queue.entries += count
             queue.bytes += size
-            self._wake.notify()
+        self._worker.wake()
         return await waiting.future
 
     async def mark_publishable(self) -> Head:
@@ -186,7 +189,7 @@ class Sequencer:
 
         Where the writer has stopped, what waits is refused, and there is nothing to do.
         """
-        with self._wake:
+        with self._lock:
             self._queue.drained = True
         with suppress(UnavailableError):
             while self.depth:
@@ -194,20 +197,20 @@ class Sequencer:
             await self._command(lambda: None)  # the batch taken last is committed too
 
     async def close(self) -> None:
-        """Take nothing more, commit what waits, end the thread."""
-        with self._wake:
+        """Take nothing more, commit what waits, end the writer."""
+        with self._lock:
             self._queue.closed = True
-            self._wake.notify()
+        self._worker.wake()
         if self._ended is not None:
             await self._ended
-            self._thread.join()
+            self._worker.join()
 
     async def _command(self, run: Callable[[], T]) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        with self._wake:
+        with self._lock:
             self._check_open()
             self._queue.commands.append(_Command(run, future))
-            self._wake.notify()
+        self._worker.wake()
         return await future
 
     def _check_open(self) -> None:
@@ -217,42 +220,40 @@ class Sequencer:
         if self._queue.closed or self._ended is None or self._ended.done():
             raise UnavailableError(_STOPPING, retry_after_s=5)
 
-    # From here on: the writer thread.
+    # From here on: the writer's side.
 
-    def _run(self) -> None:
-        """Serve the queue until it is closed and empty, or the writer fails."""
-        failure: BaseException | None = None
-        try:
-            while self._serve_once():
-                pass
-        except BaseException as error:  # noqa: BLE001 -- top of the thread: told on
-            failure = error
-            self._writer.stop_signing(f"the writer failed: {error}")
-        with self._wake:
-            self._queue.closed = True
-            left = [item.future for item in self._queue.submissions]
-            left += [item.future for item in self._queue.commands]
-            self._queue.submissions.clear()
-            self._queue.commands.clear()
-        self._tell(lambda: self._finish(left, failure))
-
-    def _serve_once(self) -> bool:
+    def _turn(self) -> bool:
         """Serve what waits; False when the queue is closed and empty."""
-        with self._wake:
+        with self._lock:
             queue = self._queue
-            if not queue.submissions and not queue.commands and not queue.closed:
-                self._wake.wait(self._idle_s)
             commands = list(queue.commands)
             queue.commands.clear()
             batch = self._take_batch()
-            goes_on = bool(commands or batch or not queue.closed)
+            is_over = queue.closed and not (commands or batch)
+            has_more = bool(queue.submissions or queue.closed)
+        if is_over:
+            return False
+        if has_more:  # than one commit takes, or to be told that all is done
+            self._worker.wake()
         for command in commands:
             self._run_command(command)
         if batch:
             self._commit(batch)
         elif not commands:
             self._idle()
-        return goes_on
+        return True
+
+    def _ended_with(self, failure: BaseException | None) -> None:
+        """Refuse what still waits: the writer has ended, or failed."""
+        if failure is not None:
+            self._writer.stop_signing(f"the writer failed: {failure}")
+        with self._lock:
+            self._queue.closed = True
+            left = [item.future for item in self._queue.submissions]
+            left += [item.future for item in self._queue.commands]
+            self._queue.submissions.clear()
+            self._queue.commands.clear()
+        self._tell(lambda: self._finish(left, failure))
 
     def _take_batch(self) -> list[_Waiting]:
         """Take as many submissions as fit one commit, at least one if any wait."""
@@ -328,7 +329,7 @@ class Sequencer:
     def _finish(
         self, left: list[asyncio.Future[Any]], failure: BaseException | None
     ) -> None:
-        """Refuse what was left, and say that the thread has ended."""
+        """Refuse what was left, and say that the writer has ended."""
         _refuse(left, UnavailableError(_STOPPING, retry_after_s=5))
         if failure is not None and not self.failed.done():
             self.failed.set_result(failure)

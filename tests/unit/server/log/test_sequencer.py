@@ -17,6 +17,7 @@ from tallystick_server.errors import (
 )
 from tallystick_server.log.commit import Submission
 from tallystick_server.log.sequencer import QueueLimits, Sequencer
+from tallystick_server.log.worker import ThreadWorker
 from tallystick_server.log.writer import Writer
 from tallystick_server.storage.base import Commit, Head, Published
 from tests.fakes.faults import FaultyStore
@@ -70,7 +71,7 @@ class Bench:
             self.writer,
             limits=limits or QueueLimits(),
             on_head=self.heads.append,
-            idle_s=0.01,
+            worker=ThreadWorker(name="writer", idle_s=0.01),
         )
 
     def stopped_by(self) -> None:
