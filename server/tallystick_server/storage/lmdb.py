@@ -42,7 +42,6 @@ from tallystick_server.storage.base import (
     UsedKey,
 )
 from tallystick_server.storage.environment import (
-    DATA_FILE,
     Tables,
     create_environment,
     open_environment,
@@ -75,6 +74,7 @@ from tallystick_server.storage.rules import (
     check_published,
     check_step,
 )
+from tallystick_server.storage.structure import check_length
 
 MAP_BYTES = 1024 * 1024 * 1024
 """Address space of a map at opening; it doubles as the log needs it."""
@@ -107,7 +107,7 @@ class LmdbStore:
         self._writer = threading.Lock()
         self._failure: str | None = None
         self._is_closed = False
-        self._map.check_file((Path(env.path()) / DATA_FILE).stat().st_size)
+        check_length(Path(env.path()), pages=self._map.pages, page=self._map.page)
         self._tables = open_tables(env)
         meta = self._tables.meta
         with self._reading(lambda: "table meta") as read:

@@ -16,14 +16,12 @@ from contextlib import contextmanager
 
 import lmdb
 
-from tallystick_server.errors import IntegrityError
 from tallystick_server.storage.base import Commit
 
 MARGIN = 16 * 1024 * 1024
 """Free bytes that any write finds at least: tables, free list, a long note."""
 
 _PER_VALUE = 64
-_LOOSE_PAGES = 16
 
 
 def room_for(commit: Commit, *, page: int) -> int:
@@ -54,18 +52,10 @@ class GrowingMap:
         self._readers = 0
         self._is_taken = False
 
-    def check_file(self, size: int) -> None:
-        """Raise IntegrityError when a data file of `size` bytes is cut short.
-
-        Reading a page behind its end would kill the process.  The very last pages may
-        never have been written, if they were freed by the commit that took them.
-        """
-        needed = (self._env.info()["last_pgno"] + 1 - _LOOSE_PAGES) * self.page
-        if size < needed:
-            raise IntegrityError(
-                f"the data file has {size} bytes and is cut short: its pages take "
-                f"{needed} at least; restore a backup"
-            )
+    @property
+    def pages(self) -> int:
+        """Pages that the file has by its own account, free ones at its end included."""
+        return self._env.info()["last_pgno"] + 1
 
     @contextmanager
     def reading(self) -> Iterator[lmdb.Transaction[memoryview]]:

@@ -2,6 +2,9 @@
 
 LMDB trusts its file: a damaged page can end the process that reads it.  This reads the
 file as bytes, so that damage is named instead.  It is for a file that nobody writes.
+
+Reading a page behind the end of the file kills the process as well.  Only pages at the
+end that are free may be missing: a commit that took and freed them never wrote them.
 """
 
 from __future__ import annotations
@@ -9,7 +12,10 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
+from tallystick_server.errors import IntegrityError
 from tallystick_server.storage.environment import DATA_FILE
+
+_TRIES = 3
 
 
 def check_structure(directory: Path) -> list[str]:
@@ -28,3 +34,23 @@ def check_structure(directory: Path) -> list[str]:
     except verifier.VerifyError as error:
         return [f"{file}: {error}"]
     return [f"{file}: {text}" for text in problems]
+
+
+def check_length(directory: Path, *, pages: int, page: int) -> None:
+    """Raise IntegrityError unless the file holds every page in use of its `pages`.
+
+    `pages` is to be read before this is called: beside a writer the file may grow.
+    Then a walk may also cross a commit, so a finding must last.
+    """
+    size = (directory / DATA_FILE).stat().st_size
+    if size >= pages * page:
+        return
+    problems: list[str] = []
+    for _ in range(_TRIES):
+        problems = check_structure(directory)
+        if not problems:
+            return
+    raise IntegrityError(
+        f"the data file has {size} bytes and is cut short: its pages take "
+        f"{pages * page}; restore a backup ({problems[0]})"
+    )

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tallystick_server.errors import IntegrityError
 from tallystick_server.storage.conformance import entries_of
 from tallystick_server.storage.lmdb import open_store
-from tallystick_server.storage.structure import check_structure
+from tallystick_server.storage.structure import check_length, check_structure
 from tests.unit.server.storage.lmdb_bench import make_store
 
 PAGE = 4096
@@ -55,3 +56,24 @@ def test_a_file_of_another_kind_is_named(place: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "cannot be read: No such file" in check_structure(tmp_path)[0]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 5, 16, 17])
+def test_a_file_that_lacks_used_pages_does_not_open(place: Path, cut: int) -> None:
+    """Reading, or writing, behind the end of the file would kill the process."""
+    file = place / "data.mdb"
+    os.truncate(file, file.stat().st_size - cut * PAGE)
+
+    for read_only in (True, False):
+        with pytest.raises(IntegrityError, match="cut short"):
+            open_store(place, read_only=read_only)
+
+
+def test_free_pages_may_be_missing_at_the_end_of_the_file(place: Path) -> None:
+    pages = (place / "data.mdb").stat().st_size // PAGE
+
+    check_length(place, pages=pages + 3, page=PAGE)
+
+    os.truncate(place / "data.mdb", 5 * PAGE)
+    with pytest.raises(IntegrityError, match="cut short"):
+        check_length(place, pages=pages, page=PAGE)
