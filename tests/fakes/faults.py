@@ -58,5 +58,8 @@ class FaultyStore:
     def keys(self) -> Iterator[tuple[bytes, UsedKey]]:
         return self.inner.keys()
 
+    def maintain(self) -> int:
+        return self.inner.maintain()
+
     def close(self) -> None:
         self.inner.close()

@@ -130,6 +130,10 @@ class LogStore(Protocol):
         """Read every idempotency key. For checks, in a thread of its own."""
         ...
 
+    def maintain(self) -> int:
+        """Free what readers that died hold; give their number. To be called often."""
+        ...
+
     def close(self) -> None:
         """Release everything; nothing else may be called afterwards."""
         ...

@@ -124,6 +124,10 @@ class MemoryStore:
             found = sorted(stored.keys.items())
         yield from found
 
+    def maintain(self) -> int:
+        """There are no readers that could die."""
+        return 0
+
     def close(self) -> None:
         """Take nothing more."""
         self._is_closed = True

@@ -33,8 +33,8 @@ from tallystick_server.log.paths import (
 )
 from tallystick_server.log.startup import check_anchor, check_clock, load_state
 from tallystick_server.ops.disk import check_filesystem
-from tallystick_server.storage.base import Published
-from tallystick_server.storage.lmdb import LmdbStore, open_store
+from tallystick_server.storage.base import LogStore, Published
+from tallystick_server.storage.lmdb import open_store
 
 _MAX_FILE = 1024 * 1024
 
@@ -51,7 +51,7 @@ class OpenedLog:
     settings: LogSettings
     policy: Policy | None
     key: VerifierKey
-    store: LmdbStore
+    store: LogStore
     state: LogState
     published: Published | None
     signer: Signer | None
