@@ -14,13 +14,14 @@ from tallystick_merkle.exchange.appending import MAX_BATCH_BYTES
 from tallystick_server.web.append import append_batch, append_entry
 from tallystick_server.web.health import get_health, get_live, get_ready
 from tallystick_server.web.index import get_index
-from tallystick_server.web.problems import answer_problems
+from tallystick_server.web.problems import Handler, answer_problems
 from tallystick_server.web.proofs import (
     get_consistency,
     get_inclusion,
     get_log,
     get_receipt,
 )
+from tallystick_server.web.refusing import ProblemRunner
 from tallystick_server.web.services import SERVICES, Services
 from tallystick_server.web.tiles import get_checkpoint, get_tile
 
@@ -34,26 +35,37 @@ WATCH_S = 1.0
 
 
 async def _expect(request: web.Request) -> None:
-    """Say `100 Continue` to whoever asks, unless the body would be refused anyway."""
+    """Say `100 Continue` to whoever asks, unless the body would be refused anyway.
+
+    Any other expectation is ignored, as a server may (RFC 9110 §10.1.1).
+    """
     is_asked = request.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
     if is_asked and (request.content_length or 0) <= MAX_BATCH_BYTES:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the answer itself is still to come
 
 
+def _get(path: str, handler: Handler) -> web.RouteDef:
+    return web.get(path, handler, expect_handler=_expect)
+
+
+def _post(path: str, handler: Handler) -> web.RouteDef:
+    return web.post(path, handler, expect_handler=_expect)
+
+
 ROUTES = (
-    web.get("/", get_index),
-    web.get("/livez", get_live),
-    web.get("/readyz", get_ready),
-    web.get("/healthz", get_health),
-    web.get("/t/{log}/tile/{path:.*}", get_tile),
-    web.get("/t/{log}/checkpoint", get_checkpoint),
-    web.post("/v1/logs/{log}/entries", append_entry, expect_handler=_expect),
-    web.get("/v1/logs/{log}/proof/inclusion", get_inclusion),
-    web.get("/v1/logs/{log}/receipts/{index}", get_receipt),
-    web.post("/v1/logs/{log}/entries:batch", append_batch, expect_handler=_expect),
-    web.get("/v1/logs/{log}/proof/consistency", get_consistency),
-    web.get("/v1/logs/{log}", get_log),
+    _get("/", get_index),
+    _get("/livez", get_live),
+    _get("/readyz", get_ready),
+    _get("/healthz", get_health),
+    _get("/t/{log}/tile/{path:.*}", get_tile),
+    _get("/t/{log}/checkpoint", get_checkpoint),
+    _post("/v1/logs/{log}/entries", append_entry),
+    _get("/v1/logs/{log}/proof/inclusion", get_inclusion),
+    _get("/v1/logs/{log}/receipts/{index}", get_receipt),
+    _post("/v1/logs/{log}/entries:batch", append_batch),
+    _get("/v1/logs/{log}/proof/consistency", get_consistency),
+    _get("/v1/logs/{log}", get_log),
 )
 """Every route there is; the router tries them in order, so the busy ones come first."""
 
@@ -78,9 +90,9 @@ def make_runner(
 
     What the HTTP library would do by itself and must not: keep idle connections, and
     half request heads, for an hour; unpack bodies; read the rest of a refused body for
-    ten seconds; and log each request.
+    ten seconds; log each request; and answer in its own name what it refuses itself.
     """
-    return web.AppRunner(
+    return ProblemRunner(
         app,
         keepalive_timeout=keepalive_s,
         auto_decompress=False,

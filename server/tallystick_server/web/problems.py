@@ -17,6 +17,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import hdrs, web
+from aiohttp.web_request import BaseRequest
 
 from tallystick_server.errors import (
     NotFoundError,
@@ -54,7 +55,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     except RequestError as error:
         return refusal(request, error)
     except web.HTTPException as error:  # the router: no such path, no such method
-        return _routed(request, error)
+        return routed(request, error)
     except StoreError:
         log.exception("store failed", extra={"path": request.rel_url.raw_path})
         return refusal(request, UnavailableError("the store of the log failed"))
@@ -63,7 +64,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     except web.RequestPayloadError:
         return problem(request, 400, "bad-request", "Bad request", "malformed body")
     except Exception:
-        response = _unexpected(request)
+        response = unexpected(request)
         if request.transport is not None:  # else the client went away, and that is all
             log.exception("request failed", extra=_facts(request, response))
         return response
@@ -73,7 +74,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     return response
 
 
-def refusal(request: web.Request, error: RequestError) -> web.Response:
+def refusal(request: BaseRequest, error: RequestError) -> web.Response:
     """Answer a refusal with its status, its code and its detail."""
     headers: dict[str, str] = {}
     if error.retry_after_s is not None:
@@ -90,7 +91,7 @@ def refusal(request: web.Request, error: RequestError) -> web.Response:
 
 
 def problem(
-    request: web.Request,
+    request: BaseRequest,
     status: int,
     code: str,
     title: str,
@@ -120,8 +121,11 @@ def problem(
     )
 
 
-def _routed(request: web.Request, error: web.HTTPException) -> web.Response:
-    """Answer what the router or the HTTP library refused."""
+def routed(request: BaseRequest, error: web.HTTPException) -> web.Response:
+    """Answer what the router or the HTTP library refused.
+
+    It refuses a path, a method, or an expectation on a path that is not there.
+    """
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
         return problem(
@@ -132,14 +136,10 @@ def _routed(request: web.Request, error: web.HTTPException) -> web.Response:
             f"this takes {allowed}",
             headers={hdrs.ALLOW: allowed},
         )
-    if error.status < 500 and error.status != 404:
-        return problem(
-            request, error.status, "bad-request", "Bad request", "not acceptable"
-        )
     return refusal(request, NotFoundError(_NOTHING_HERE))
 
 
-def _unexpected(request: web.Request) -> web.Response:
+def unexpected(request: BaseRequest) -> web.Response:
     """Answer an error that nobody expected, without a word about it."""
     return problem(
         request, 500, "internal", "Internal error", "the server failed to answer"
@@ -155,7 +155,7 @@ def _facts(request: web.Request, response: web.Response) -> dict[str, str]:
     }
 
 
-def _request_id(request: web.Request) -> str:
+def _request_id(request: BaseRequest) -> str:
     """Take the client's request id if it is sane, else draw one."""
     wished = request.headers.get(REQUEST_ID)
     if wished is not None and _SANE_ID.fullmatch(wished):
