@@ -19,6 +19,7 @@ from aiohttp import hdrs, web
 
 from tallystick_server.log.publisher import PublisherHealth
 from tallystick_server.web.headers import COMMON
+from tallystick_server.web.incoming import read_query
 from tallystick_server.web.services import SERVICES, Hosted, Services
 
 _HEADERS = {
@@ -84,12 +85,13 @@ def worst(checks: Iterable[Check]) -> Level:
 
 async def get_live(request: web.Request) -> web.Response:
     """Say that the process answers."""
-    del request
+    read_query(request.rel_url.raw_query_string)
     return _answer(200, {"status": "ok"})
 
 
 async def get_ready(request: web.Request) -> web.Response:
     """Say whether traffic may come, and why not."""
+    read_query(request.rel_url.raw_query_string)
     checks = check_all(request.app[SERVICES])
     reasons = [f"{one.name}: {one.detail}" for one in checks if one.is_blocking]
     if reasons:
@@ -99,6 +101,7 @@ async def get_ready(request: web.Request) -> web.Response:
 
 async def get_health(request: web.Request) -> web.Response:
     """Show every check."""
+    read_query(request.rel_url.raw_query_string)
     checks = check_all(request.app[SERVICES])
     shown = [
         {"name": one.name, "status": one.level.name.lower(), "detail": one.detail}

@@ -6,6 +6,7 @@ from aiohttp import hdrs, web
 
 from tallystick_merkle.keys import format_vkey
 from tallystick_server.web.headers import COMMON
+from tallystick_server.web.incoming import read_query
 from tallystick_server.web.services import SERVICES, Hosted
 
 _HEADERS = {
@@ -17,6 +18,7 @@ _HEADERS = {
 
 async def get_index(request: web.Request) -> web.Response:
     """List the logs with their prefixes and public keys."""
+    read_query(request.rel_url.raw_query_string)
     hosted = request.app[SERVICES].hosted.values()
     text = "Tallystick log server\n" + "".join(map(_describe, hosted))
     return web.Response(body=text.encode(), headers=_HEADERS)

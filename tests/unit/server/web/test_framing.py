@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.fakes.logs import NAME
 from tests.fakes.web import WebBench, request
 
@@ -33,3 +35,25 @@ async def test_a_chunked_body_of_http_1_0_is_refused_and_the_connection_closed(
 
     assert said.startswith(b"HTTP/1.0 415 ")
     assert said.count(b"Content-Type: ") == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/livez",
+        "/readyz",
+        "/healthz",
+        f"/v1/logs/{NAME}",
+        f"/v1/logs/{NAME}/receipts/0",
+    ],
+)
+async def test_a_path_without_parameters_takes_no_query(
+    tmp_path: Path, path: str
+) -> None:
+    async with WebBench(tmp_path) as bench:
+        plain = await bench.get(path)
+        asked = await bench.get(f"{path}?size=1")
+
+    assert plain.status == 200
+    assert asked.is_problem(400, "bad-request")
