@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import urllib3
@@ -45,20 +45,24 @@ class Urllib3Transport:
         )
         self._pool.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
         self._workers: ThreadPoolExecutor | None = None
+        self._changing = threading.Lock()  # held while workers come, go or are asked
 
     def perform(self, requests: tuple[Request, ...]) -> tuple[Reply, ...]:
         """Make the requests of a step, several at a time."""
         if len(requests) == 1:
             return (self._make(requests[0]),)
-        if self._workers is None:
-            self._workers = ThreadPoolExecutor(AT_ONCE, "tallystick")
-        return tuple(self._workers.map(self._make, requests))
+        with self._changing:
+            if self._workers is None:
+                self._workers = ThreadPoolExecutor(AT_ONCE, "tallystick")
+            replies = [self._workers.submit(self._make, one) for one in requests]
+        return tuple(map(_await, replies))
 
     def close(self) -> None:
         """Close all connections; requests under way end by their own timeouts."""
-        if self._workers is not None:
-            self._workers.shutdown(wait=False, cancel_futures=True)
-            self._workers = None
+        with self._changing:
+            if self._workers is not None:
+                self._workers.shutdown(wait=False, cancel_futures=True)
+                self._workers = None
         self._pool.clear()
 
     def _make(self, request: Request) -> Reply:
@@ -95,6 +99,14 @@ class Urllib3Transport:
                 answer.release_conn()
             else:
                 answer.close()
+
+
+def _await(reply: Future[Reply]) -> Reply:
+    """Wait for the reply of a worker, who may have been sent away meanwhile."""
+    try:
+        return reply.result()
+    except CancelledError:
+        return Failure("the transport was closed before the request was made")
 
 
 def _read(answer: BaseHTTPResponse, request: Request, deadline: float) -> Response:
