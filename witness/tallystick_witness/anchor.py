@@ -9,10 +9,14 @@ store alone, so each new head goes into the anchor before its cosignatures leave
 
 The last line of an origin counts; sizes never fall.  A last line without its LF is a
 write that was cut short: nothing was released after it, and it is dropped.
+
+A file that was moved away or replaced while it is in use remembers nothing for the next
+start: recording fails, and the witness stops before it releases anything more.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -81,6 +85,7 @@ class FileAnchor:
         Raises UsageError if it is missing or another's, LockedError if it is in use,
         IntegrityError if it is damaged.
         """
+        path = path.resolve()  # replacing a link would leave the disk it leads to
         self._path = path
         self._header = f"{_HEADER}{name}\n".encode()
         try:
@@ -104,12 +109,14 @@ class FileAnchor:
 
     def record(self, origin_hash: str, size: int, root: bytes) -> None:
         """Append a head, unless it is the one recorded last, and sync."""
-        if self._latest.get(origin_hash) == (size, root):
-            return
         line = _format_line(origin_hash, size, root)
         try:
+            if self._latest.get(origin_hash) == (size, root):
+                self._check_place()
+                return
             _write(self._file, line)
             os.fsync(self._file)
+            self._check_place()
             self._latest[origin_hash] = (size, root)
             self._lines += 1
             if self._lines > MAX_LINES + len(self._latest):
@@ -122,6 +129,11 @@ class FileAnchor:
     def close(self) -> None:
         """Close the file; the lock goes with it."""
         os.close(self._file)
+
+    def _check_place(self) -> None:
+        """Raise OSError unless the file written is the one that a start would read."""
+        if not os.path.samestat(os.fstat(self._file), self._path.stat()):
+            raise OSError(errno.ESTALE, "it was replaced while in use")
 
     def _read_whole_lines(self) -> list[bytes]:
         """Read what follows the header, and cut off a last line without its LF."""

@@ -124,6 +124,43 @@ def test_a_write_that_fails_is_an_anchor_error(path: Path) -> None:
         anchor.record(ONE, 1, ROOT)
 
 
+@pytest.mark.parametrize("is_news", [True, False])
+def test_an_anchor_that_is_replaced_while_in_use_stops_the_witness(
+    path: Path, is_news: bool
+) -> None:
+    anchor = FileAnchor(path, name=NAME)
+    anchor.record(ONE, 1, ROOT)
+    path.rename(path.with_name("moved"))
+    new_anchor(path, name=NAME)
+
+    with pytest.raises(AnchorError, match="replaced while in use"):
+        anchor.record(ONE, 2 if is_news else 1, ROOT)
+    anchor.close()
+
+
+def test_an_anchor_that_is_removed_while_in_use_stops_the_witness(path: Path) -> None:
+    anchor = FileAnchor(path, name=NAME)
+    path.unlink()
+
+    with pytest.raises(AnchorError, match="No such file"):
+        anchor.record(ONE, 1, ROOT)
+    anchor.close()
+
+
+def test_an_anchor_behind_a_link_is_written_anew_where_the_link_leads(
+    path: Path,
+) -> None:
+    link = path.with_name("link")
+    link.symlink_to(path)
+    anchor = FileAnchor(link, name=NAME)
+    anchor._lines = module.MAX_LINES + 2
+    anchor.record(ONE, 2, ROOT)
+    anchor.close()
+
+    assert link.is_symlink()
+    assert reopen(path) == {ONE: (2, ROOT)}
+
+
 def test_a_long_anchor_is_written_anew_and_stays_locked(path: Path) -> None:
     anchor = FileAnchor(path, name=NAME)
     anchor._lines = module.MAX_LINES + 1
