@@ -315,7 +315,7 @@ def test_a_failed_commit_ends_the_process_at_once_and_a_restart_goes_on(
     again = append(one, "0", bytes(60_000))
     stop(one)
 
-    assert code == 1
+    assert code == 5
     assert failure["event"] == "writer failed"
     assert len(acked) < 100
     assert max(acked) < size

@@ -23,7 +23,7 @@ from aiohttp import web
 
 from tallystick_server.clock import Clock
 from tallystick_server.config.load import Loaded
-from tallystick_server.errors import NotInitialisedError
+from tallystick_server.errors import NotInitialisedError, StartError
 from tallystick_server.log.paths import log_names, logs_directory
 from tallystick_server.ops.descriptors import make_room
 from tallystick_server.ops.peers import Peers
@@ -36,8 +36,8 @@ from tallystick_server.wiring.running import Permissions, RunningLog, World, sta
 
 log = logging.getLogger(__name__)
 
-EXIT_FAILED = 1
-"""Exit code when a writer failed: what it committed last is in doubt."""
+EXIT_FAILED = 5
+"""Exit code when a writer failed: another start may succeed, once all is re-read."""
 
 _MAINTAIN_S = 60.0
 _STALLED_S = 1.0
@@ -136,10 +136,11 @@ def _end_at_once(name: str, error: BaseException) -> None:
     """End the process: a writer failed, and what it committed last is in doubt (D10).
 
     Nothing is flushed, answered or closed; the next start re-reads and re-verifies.
+    The exit code is that of the error: a disk that failed is no loss of integrity.
     """
     log.critical("writer failed", extra={"log": name}, exc_info=error)
     logging.shutdown()
-    os._exit(EXIT_FAILED)
+    os._exit(error.exit_code if isinstance(error, StartError) else EXIT_FAILED)
 
 
 async def _maintain(logs: list[RunningLog]) -> None:
