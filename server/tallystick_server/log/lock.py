@@ -35,8 +35,9 @@ class WriterLock:
     def __init__(self, path: Path) -> None:
         """Take the lock at `path`, a file in the directory of a log.
 
-        Raises LockedError when another holds it, here or in another process, and
-        NotInitialisedError when there is no such directory.
+        Raises LockedError when another holds it, here or in another process,
+        NotInitialisedError when there is no such directory, and StoreError when the
+        disk fails.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         self._path = path.absolute()
@@ -91,8 +92,15 @@ class WriterLock:
                 f"the log at {path.parent} is held by {self._holder()}; "
                 "one process writes a log"
             ) from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
+        except OSError as error:
+            raise StoreError(f"cannot lock {path}: {error.strerror}") from error
+        # Always as long, and nothing is cut off before: a start on a full disk needs
+        # no space that the last one did not have.
+        holder = str(os.getpid()).ljust(_MAX_PID - 1) + "\n"
+        try:
+            os.pwrite(self._descriptor, holder.encode(), 0)
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {error.strerror}") from error
 
     def _holder(self) -> str:
         """Name the process that holds the lock, as far as the file tells."""

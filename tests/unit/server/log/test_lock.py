@@ -39,7 +39,7 @@ def test_a_lock_that_was_let_go_can_be_taken(tmp_path: Path) -> None:
     first.close()
 
     with WriterLock(path):
-        assert path.read_text() == f"{os.getpid()}\n"
+        assert path.read_text().strip() == str(os.getpid())
 
 
 def test_a_refusal_does_not_let_go_of_the_lock(tmp_path: Path) -> None:
@@ -77,6 +77,29 @@ def test_a_lock_file_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match="cannot open"):
         WriterLock(tmp_path / "writer.lock")
+
+
+def test_a_disk_that_takes_no_id_is_told_as_the_failure_of_a_disk(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "writer.lock").symlink_to("/dev/full")
+
+    with pytest.raises(StoreError, match="No space left"):
+        WriterLock(tmp_path / "writer.lock")
+
+
+def test_the_file_of_a_lock_does_not_grow_or_shrink_once_it_is_there(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "writer.lock"
+    WriterLock(path).close()
+    size = path.stat().st_size
+    path.write_bytes(b"9" * size)
+
+    with WriterLock(path):
+        assert path.stat().st_size == size
+        with pytest.raises(LockedError, match=f"held by process {os.getpid()};"):
+            WriterLock(path)
 
 
 def test_a_program_that_is_started_does_not_inherit_the_lock(tmp_path: Path) -> None:
