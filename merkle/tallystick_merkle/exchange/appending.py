@@ -24,7 +24,7 @@ from tallystick_merkle.exchange.base import (
     persist,
     require,
 )
-from tallystick_merkle.hashing import leaf_hash, leaf_hashes
+from tallystick_merkle.hashing import MAX_SIZE, leaf_hash, leaf_hashes
 from tallystick_merkle.note import MAX_NOTE
 from tallystick_merkle.policy import Policy, judge
 from tallystick_merkle.rangeproof import RangeTree, range_shape
@@ -330,7 +330,7 @@ def _octets(body: Mapping[str, object], name: str) -> bytes:
 
 def _number(body: Mapping[str, object], name: str) -> int:
     value = body.get(name)
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value <= MAX_SIZE:
         raise MalformedError("append answer", f"no number {name!r}")
     return value
 
