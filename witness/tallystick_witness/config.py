@@ -119,6 +119,8 @@ def load_settings(
         return WitnessSettings.model_validate(values)
     except ValidationError as error:
         raise UsageError(_describe(error)) from error
+    except UnicodeEncodeError as error:  # a variable may hold any bytes
+        raise UsageError("configuration: a value is not valid UTF-8") from error
 
 
 def _read_file(file: Path) -> Mapping[str, object]:
@@ -126,7 +128,7 @@ def _read_file(file: Path) -> Mapping[str, object]:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{file} is not TOML: {error}") from error
     strangers = sorted(set(document) - {"witness"})
     if strangers:  # a misspelt table would be a witness without its anchor

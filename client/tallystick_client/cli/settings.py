@@ -79,7 +79,7 @@ def state_directory(
 def _read_file(data: bytes, path: Path) -> Settings:
     try:
         content = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # a number may have too many digits
         raise UsageError(f"{path} is not TOML: {error}") from error
     strangers = sorted(set(content) - {"client"})
     if strangers:
@@ -103,7 +103,7 @@ def _merge(
         if not isinstance(value, str) or not value:
             raise UsageError(f"{where}: {name} is not a text")
         if name in _PATHS:
-            paths[name] = base / Path(value).expanduser()
+            paths[name] = base / _expand(value, f"{where}: {name}")
         else:
             texts[name] = value
     return Settings(
@@ -114,3 +114,11 @@ def _merge(
         token_file=paths.get("token_file", settings.token_file),
         state=paths.get("state", settings.state),
     )
+
+
+def _expand(value: str, where: str) -> Path:
+    """Read a path, `~` for a home included; raise UsageError for nobody's home."""
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{where}: there is no home like in {value!r}") from error

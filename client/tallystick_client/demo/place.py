@@ -168,7 +168,14 @@ class Place:
                 (parse_vkey(first), parse_vkey(second)),
                 int(document["first_port"]),
             )
-        except (ValueError, KeyError, TypeError, MalformedError) as error:
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            OverflowError,
+            RecursionError,
+            MalformedError,
+        ) as error:
             raise UsageError(
                 f"{self.path / _SETUP} is damaged: start over with --reset"
             ) from error

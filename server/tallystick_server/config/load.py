@@ -122,13 +122,15 @@ def load(
     )
     merged: Tree = {}
     origins: dict[str, str] = {}
-    for origin, layer in layers:
-        _merge(merged, layer)
-        origins |= {path: origin for path, _ in _leaves(layer, "")}
     try:
+        for origin, layer in layers:
+            _merge(merged, layer)
+            origins |= {path: origin for path, _ in _leaves(layer, "")}
         settings = Settings(**merged)
     except ValidationError as error:
         raise UsageError(_explain(error, origins)) from error
+    except RecursionError as error:
+        raise UsageError("configuration: tables are nested too deep") from error
     return Loaded(settings, origins)
 
 
@@ -143,7 +145,7 @@ def _read_file(path: Path) -> Tree:
         raise UsageError(f"{path} is longer than {MAX_FILE} bytes")
     try:
         return tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # a number may have too many digits
         raise UsageError(f"{path} is not TOML: {error}") from error
 
 

@@ -168,3 +168,16 @@ def test_nonsense_is_no_address(text: str) -> None:
 def test_urls_bracket_ipv6() -> None:
     assert Address("::1", 0).url(7, scheme="http") == "http://[::1]:7"
     assert Address("h", 0).url(7, scheme="https") == "https://h:7"
+
+
+@pytest.mark.parametrize(
+    "text", ["a = " + "9" * 5000, "a = " + "[" * 5000], ids=["digits", "nesting"]
+)
+def test_a_file_that_python_cannot_take_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="is not TOML"):
+        load(file=write(tmp_path, text))
+
+
+def test_a_variable_that_is_no_text_is_refused() -> None:
+    with pytest.raises(UsageError, match="not valid UTF-8"):
+        load(env={"TALLYSTICK_WITNESS__LISTEN": "12\udcb7.0.0.1:0"})

@@ -119,3 +119,20 @@ def test_the_state_directory_is_that_of_the_flag_then_the_settings() -> None:
     assert state_directory(Path("/flag"), settings, environment) == Path("/flag")
     assert state_directory(None, settings, environment) == Path("/settings")
     assert state_directory(None, Settings(), environment) == Path("/xdg/tallystick")
+
+
+@pytest.mark.parametrize(
+    "text", ["a = " + "9" * 5000, "a = " + "[" * 5000], ids=["digits", "nesting"]
+)
+def test_a_file_that_python_cannot_take_is_refused(config: Path, text: str) -> None:
+    config.write_text(text)
+
+    with pytest.raises(UsageError, match="is not TOML"):
+        load_settings({}, config)
+
+
+def test_the_home_of_nobody_is_refused() -> None:
+    environment = {"TALLYSTICK_CLIENT__STATE": "~nobody-of-this-name/state"}
+
+    with pytest.raises(UsageError, match="no home like in"):
+        load_settings(environment, None)

@@ -170,3 +170,16 @@ def test_ports_follow_each_other() -> None:
 
     assert (ports.server, ports.witness(1), ports.witness(2)) == (9000, 9001, 9002)
     assert ports.url(ports.server) == "http://127.0.0.1:9000"
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, '"first_port": 1e999'])
+def test_a_setup_that_python_cannot_take_asks_for_a_reset(
+    place: Place, text: str
+) -> None:
+    place.open(reset=False)
+    place.write(SETUP, token="t")
+    path = place.path / "setup.json"
+    path.write_text(path.read_text().replace('"first_port": 9000', text))
+
+    with pytest.raises(UsageError, match="--reset"):
+        place.open(reset=False)

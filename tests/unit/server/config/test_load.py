@@ -283,3 +283,19 @@ def test_loopback_is_known(host: str) -> None:
 @pytest.mark.parametrize("host", [ANY, "::", "10.0.0.1", "localhost.example"])
 def test_anything_else_is_not_loopback(host: str) -> None:
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a = " + "9" * 5000, "is not TOML"),
+        ("a = " + "[" * 5000, "is not TOML"),
+        ("a." * 3000 + "b = 1", "nested too deep"),
+    ],
+    ids=["digits", "nesting", "dots"],
+)
+def test_a_file_that_python_cannot_take_is_refused(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        load(file=write(tmp_path, text), environment={})
