@@ -7,6 +7,7 @@ without the entry; that line is not authenticated, the upgrade checks it.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode, b64encode
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ MAX_EDGE = 1024 * 1024
 """Longest stored audit state in bytes: 63 levels of 255 hashes in base64 fit."""
 
 _LEAF = b"tallystick leaf "
+_EXTRA = re.compile(_LEAF + rb"([0-9a-f]{64})\n")
 
 
 def format_held(held: Held) -> bytes:
@@ -36,11 +38,12 @@ def parse_held(data: bytes, path: Path) -> Held:
     """Read a stored receipt and its leaf hash."""
     try:
         receipt = parse_receipt(data)
-        leaf = bytes.fromhex(receipt.extra.removeprefix(_LEAF).decode().strip())
-    except (MalformedError, ValueError) as error:
+    except MalformedError as error:
         raise StateError(f"{path} is damaged: remove it") from error
-    if not receipt.extra.startswith(_LEAF) or len(leaf) != HASH_SIZE:
+    found = _EXTRA.fullmatch(receipt.extra)
+    if found is None:
         raise StateError(f"{path} does not say which leaf it is about: remove it")
+    leaf = bytes.fromhex(found[1].decode())
     return Held(Receipt(receipt.index, receipt.path, receipt.checkpoint), leaf)
 
 
@@ -59,7 +62,10 @@ def format_edge(edge: Edge) -> bytes:
 
 
 def read_edge(data: bytes, path: Path) -> Edge:
-    """Read an edge; raise StateError unless its tails are as wide as its size says."""
+    """Read an edge; raise StateError unless its tails are as wide as its size says.
+
+    Formatting it again must give the same bytes.
+    """
     try:
         return _parse_edge(data)
     except MalformedError as error:
@@ -79,4 +85,7 @@ def _parse_edge(data: bytes) -> Edge:
         raise MalformedError("audit state", "the size is not one")
     if [len(tail) for tail in tails] != [w * HASH_SIZE for w in tail_widths(size)]:
         raise MalformedError("audit state", "the tails do not fit the size")
-    return Edge(size, tails)
+    edge = Edge(size, tails)
+    if format_edge(edge) != data:
+        raise MalformedError("audit state", "not as it was written")
+    return edge

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,7 @@ from tallystick_client.trust_directory import (
 from tallystick_merkle.exchange.trusting import Held
 from tallystick_merkle.frontier import EMPTY_EDGE, grow
 from tallystick_merkle.hashing import leaf_hash
-from tallystick_merkle.receipt import Receipt
+from tallystick_merkle.receipt import Receipt, format_receipt, parse_receipt
 from tests.unit.client.fake_log import ORIGIN, WITNESSES, Tree, sign
 
 SMALL = sign(Tree([b"a"]), WITNESSES)
@@ -229,3 +231,34 @@ def test_memory_keeps_no_receipts() -> None:
     assert trust.keep_promised([held(1)]) is None
     assert trust.promised() == []
     assert trust.keep_evidence("fork", {"x": b""}) == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.replace(b" ", b""),
+        lambda data: data + b"\n",
+        lambda data: data.replace(b"}", b', "more": 1}'),
+        lambda data: data.replace(b'=="', b'A="').replace(b'="]', b'F="]'),
+    ],
+    ids=["spaces", "line", "field", "padding"],
+)
+def test_an_edge_has_one_spelling(change: Callable[[bytes], bytes]) -> None:
+    edge = grow(EMPTY_EDGE, [leaf_hash(b"a")]).edge
+    data = format_edge(edge)
+
+    assert change(data) != data
+    with pytest.raises(StateError, match="is damaged"):
+        read_edge(change(data), Path("edge.json"))
+
+
+def test_a_stored_leaf_hash_has_one_spelling() -> None:
+    good = format_held(held(1))
+    receipt = parse_receipt(good)
+    loud = format_receipt(replace(receipt, extra=receipt.extra.upper()))
+    wide = format_receipt(replace(receipt, extra=receipt.extra.replace(b"\n", b" \n")))
+
+    assert parse_held(good, PLACE) == held(1)
+    for data in (loud, wide):
+        with pytest.raises(StateError, match="does not say which leaf"):
+            parse_held(data, PLACE)
