@@ -17,6 +17,7 @@ from tallystick_witness.errors import (
     NotInitialisedError,
     StaleHeadError,
     StoreError,
+    UsageError,
 )
 from tallystick_witness.state import Evidence, EvidenceKind, Head
 from tallystick_witness.store.base import WitnessStore
@@ -32,10 +33,12 @@ from tallystick_witness.store.memory import MemoryStore
 from tallystick_witness.store.records import (
     META_KEY,
     log_key,
+    pack_log,
     seal,
     unpack_evidence,
     unpack_identity,
     unpack_log,
+    unseal,
 )
 
 LOG = make_log("log.example/one")
@@ -329,8 +332,47 @@ def test_a_record_that_is_not_cbor_is_refused() -> None:
         unpack_log(b"k", sealed)
 
 
-def test_a_newer_format_is_refused() -> None:
-    body = {"format": 2, "name": "w", "vkeys": []}
+@pytest.mark.parametrize(("found", "advice"), [(2, "run the newer"), (0, "not read")])
+def test_another_format_is_refused_and_both_are_named(found: int, advice: str) -> None:
+    body = {"format": found, "name": "w", "vkeys": []}
 
-    with pytest.raises(IntegrityError, match="format 2"):
+    with pytest.raises(UsageError, match=f"format {found} .* knows 1; .*{advice}"):
         unpack_identity(seal(META_KEY, body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {},
+        {"format": True, "name": "w", "vkeys": []},
+        {"format": 1, "vkeys": []},
+        {"format": 1, "name": 5, "vkeys": []},
+        {"format": 1, "name": "w", "vkeys": [5]},
+        {"format": 1, "name": "w", "vkeys": [], "more": 1},
+    ],
+)
+def test_an_identity_of_another_shape_is_refused(body: object) -> None:
+    with pytest.raises(IntegrityError):
+        unpack_identity(seal(META_KEY, body))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"since_s": -1},
+        {"since_s": True},
+        {"head": [5, b"", -1, b""]},
+        {"head": ["5", b"", 1, b""]},
+        {"head": [5, b"", 1]},
+        {"vkey": b"bytes"},
+        {"more": 1},
+    ],
+)
+def test_a_log_of_another_shape_is_refused(change: dict[str, object]) -> None:
+    key = log_key(LOG.origin)
+    body = unseal(key, pack_log(replace(LOG, head=HEAD)))
+
+    assert unpack_log(key, seal(key, body)).head == HEAD
+    with pytest.raises(IntegrityError):
+        unpack_log(key, seal(key, body | change))

@@ -23,7 +23,7 @@ class WitnessStore(Protocol):
     """One witness's store. See the module for the rules."""
 
     def identity(self) -> Identity:
-        """Read whose store it is. Raises IntegrityError for another format."""
+        """Read whose store it is. Raises UsageError for another format."""
         ...
 
     def find(self, origin_hash: str) -> FollowedLog | None:

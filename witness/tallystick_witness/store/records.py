@@ -12,13 +12,14 @@ of another key; the checksum over key and body finds both.  Keys:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from tallystick_merkle.canonical import decode, encode
 from tallystick_merkle.errors import KernelError, MalformedError
 from tallystick_merkle.keys import format_vkey, parse_vkey
-from tallystick_witness.errors import IntegrityError
+from tallystick_witness.errors import IntegrityError, UsageError
 from tallystick_witness.state import (
     Evidence,
     EvidenceKind,
@@ -33,6 +34,8 @@ META_KEY = b"witness"
 """Key of the one record of the meta table."""
 
 _CHECKSUM_SIZE = 16
+
+T = TypeVar("T")
 _KINDS = tuple(EvidenceKind)
 
 
@@ -76,13 +79,20 @@ def pack_identity(identity: Identity) -> bytes:
 
 
 def unpack_identity(value: bytes) -> Identity:
-    """Read the meta record; raise IntegrityError for another format."""
+    """Read the meta record; raise UsageError for a store of another format."""
     body = unseal(META_KEY, value)
-    if body.get("format") != FORMAT:
-        raise IntegrityError(
-            f"the store has format {body.get('format')}, this program reads {FORMAT}"
+    found = body.get("format") if isinstance(body, dict) else None
+    if type(found) is not int:
+        raise IntegrityError("the store does not say in which format it is")
+    if found != FORMAT:
+        advice = (
+            "run the newer version" if found > FORMAT else "it is not read any more"
         )
-    return Identity(body["name"], tuple(body["vkeys"]))
+        raise UsageError(
+            f"the store has format {found} and this version of tallystick knows "
+            f"{FORMAT}; {advice}"
+        )
+    return _read(META_KEY, value, lambda: _identity_of(body), pack_identity)
 
 
 def pack_log(log: FollowedLog) -> bytes:
@@ -100,13 +110,7 @@ def pack_log(log: FollowedLog) -> bytes:
 def unpack_log(key: bytes, value: bytes) -> FollowedLog:
     """Read a log's record; raise IntegrityError if it is damaged or misplaced."""
     body = unseal(key, value)
-    try:
-        head = None if body["head"] is None else Head(*body["head"])
-        state = LogState(body["state"])
-        log = FollowedLog(parse_vkey(body["vkey"]), state, body["since_s"], head)
-    except (KernelError, KeyError, TypeError, ValueError) as error:
-        raise IntegrityError(f"the record {key.hex()} is not that of a log") from error
-    return log
+    return _read(key, value, lambda: _log_of(body), pack_log)
 
 
 def pack_evidence(evidence: Evidence) -> bytes:
@@ -126,10 +130,64 @@ def pack_evidence(evidence: Evidence) -> bytes:
 def unpack_evidence(key: bytes, value: bytes) -> Evidence:
     """Read a record of evidence; raise IntegrityError if it is damaged."""
     body = unseal(key, value)
+    return _read(key, value, lambda: _evidence_of(body), pack_evidence)
+
+
+def _read(
+    key: bytes, value: bytes, read: Callable[[], T], pack: Callable[[T], bytes]
+) -> T:
+    """Read a record that is what `pack` writes; raise IntegrityError for any other."""
     try:
-        return Evidence(**{**body, "kind": EvidenceKind(body["kind"])})
-    except (KeyError, TypeError, ValueError) as error:
-        raise IntegrityError(f"the record {key.hex()} is not evidence") from error
+        record = read()
+        is_same = pack(record) == value
+    except (
+        AttributeError,
+        KernelError,
+        KeyError,
+        OverflowError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise IntegrityError(f"the record {key.hex()} is not ours: {error}") from error
+    if not is_same:
+        raise IntegrityError(f"the record {key.hex()} is not as it was written")
+    return record
+
+
+def _identity_of(body: dict[str, Any]) -> Identity:
+    vkeys = tuple(_typed(vkey, str) for vkey in body["vkeys"])
+    return Identity(_typed(body["name"], str), vkeys)
+
+
+def _log_of(body: dict[str, Any]) -> FollowedLog:
+    head = None
+    if body["head"] is not None:
+        size, root, time_s, note = body["head"]
+        head = Head(
+            _typed(size, int), _typed(root, bytes), _typed(time_s, int),
+            _typed(note, bytes),
+        )  # fmt: skip
+    since_s = _typed(body["since_s"], int)
+    return FollowedLog(parse_vkey(body["vkey"]), LogState(body["state"]), since_s, head)
+
+
+def _evidence_of(body: dict[str, Any]) -> Evidence:
+    return Evidence(
+        origin=_typed(body["origin"], str),
+        kind=EvidenceKind(body["kind"]),
+        size=_typed(body["size"], int),
+        root=_typed(body["root"], bytes),
+        time_s=_typed(body["time_s"], int),
+        note=_typed(body["note"], bytes),
+        held=_typed(body["held"], bytes),
+    )
+
+
+def _typed(value: object, kind: type[T]) -> T:
+    """Give a value of a type; numbers of ours are never negative."""
+    if type(value) is not kind or (isinstance(value, int) and value < 0):
+        raise TypeError(f"expected {kind.__name__}, found {type(value).__name__}")
+    return value
 
 
 def _checksum(key: bytes, data: bytes) -> bytes:
