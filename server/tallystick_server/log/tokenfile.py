@@ -150,7 +150,7 @@ def _parse_token(row: dict[str, object]) -> Token:
     digest = bytes.fromhex(_text(row, "sha256"))
     if len(digest) != 32:
         raise ValueError("sha256 of a wrong length")
-    return Token(
+    token = Token(
         _text(row, "id"),
         _text(row, "principal"),
         digest,
@@ -159,6 +159,8 @@ def _parse_token(row: dict[str, object]) -> Token:
         None if row["expires"] is None else parse_time(_text(row, "expires")),
         None if row["revoked"] is None else parse_time(_text(row, "revoked")),
     )
+    token.check()
+    return token
 
 
 def _text(row: dict[str, object], name: str) -> str:

@@ -45,6 +45,7 @@ _TOKEN = re.compile(
     re.ASCII,
 )
 _PRINCIPAL = re.compile(r"[a-z0-9._-]{1,64}", re.ASCII)
+_ID = re.compile(rf"[0-9a-f]{{{2 * ID_BYTES}}}", re.ASCII)
 _ABSENT = sha256(b"no such token").digest()
 
 
@@ -59,6 +60,19 @@ class Token:
     scopes: tuple[str, ...] = (SCOPE_APPEND,)
     expires_ms: int | None = None
     revoked_ms: int | None = None
+
+    def check(self) -> None:
+        """Raise ValueError for an id or a principal that no token of ours has.
+
+        A principal becomes part of each idempotency key, so it has to be plain.
+        """
+        if _ID.fullmatch(self.id) is None:
+            raise ValueError(f"token id {self.id[:80]!r}")
+        if _PRINCIPAL.fullmatch(self.principal) is None:
+            raise ValueError(
+                f"principal {self.principal[:80]!r}: use 1 to {MAX_PRINCIPAL} of a-z, "
+                "0-9 and ._-"
+            )
 
     def is_valid_at(self, time_ms: int) -> bool:
         """Whether the token may be used at a time."""
@@ -89,12 +103,9 @@ def make_token(
     token_id = draw(ID_BYTES).hex()
     secret = draw(SECRET_BYTES).hex()
     name = principal or token_id
-    if _PRINCIPAL.fullmatch(name) is None:
-        raise ValueError(
-            f"principal {name[:80]!r}: use 1 to {MAX_PRINCIPAL} of a-z, 0-9 and ._-"
-        )
-    body = f"tally_{log}_{token_id}_{secret}"
     token = Token(token_id, name, _digest(secret), created_ms, expires_ms=expires_ms)
+    token.check()
+    body = f"tally_{log}_{token_id}_{secret}"
     return NewToken(token, f"{body}_{_checksum(body)}")
 
 

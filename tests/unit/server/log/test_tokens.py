@@ -166,6 +166,11 @@ def test_a_file_of_another_shape_is_refused(
     ("name", "value"),
     [
         ("id", 5),
+        ("id", "\ud800"),
+        ("principal", "\ud800"),
+        ("principal", "a\0b"),
+        ("created", "0001-01-01T00:00:00+23:59"),
+        ("expires", "9999-12-31T23:59:59-23:59"),
         ("sha256", "zz"),
         ("sha256", "00"),
         ("scopes", []),
