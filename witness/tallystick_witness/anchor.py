@@ -147,7 +147,8 @@ class FileAnchor:
                 os.fsync(self._file)
         except OSError as error:
             raise AnchorError(f"the anchor {self._path}: {error.strerror}") from error
-        return whole[len(self._header) :].splitlines()
+        # Not splitlines: a CR inside a line is damage, not the end of one.
+        return whole[len(self._header) :].split(b"\n")[:-1]
 
     def _rewrite(self) -> None:
         """Replace the file by one with the last line of each origin.

@@ -204,11 +204,13 @@ def read_anchor(path: Path, *, origin: str) -> Mark | None:
     """
     try:
         with path.open("rb") as file:
-            data = file.read(2 * MAX_FILE)
+            data = file.read(2 * MAX_FILE + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _unusable(path, error) from error
+    if len(data) > 2 * MAX_FILE:  # what was not read could be the newest mark
+        raise IntegrityError(f"{path} is longer than {2 * MAX_FILE} bytes: no anchor")
     try:
         return parse_anchor(data, origin=origin)
     except MalformedError as error:

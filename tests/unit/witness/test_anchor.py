@@ -195,3 +195,11 @@ def test_no_anchor_remembers_nothing() -> None:
 
     assert anchor.latest == {}
     anchor.close()
+
+
+def test_a_carriage_return_is_not_the_end_of_a_line(path: Path) -> None:
+    damaged = line(ONE, 1).replace(b"\n", b"\r") + line(TWO, 2)
+    path.write_bytes(path.read_bytes() + damaged)
+
+    with pytest.raises(IntegrityError, match="damaged at line 2"):
+        FileAnchor(path, name=NAME)

@@ -363,3 +363,13 @@ def test_damage_never_yields_a_head_that_was_not_recorded(
 
     whole = bytes(data)
     assert mark is None or format_mark(ORIGIN, mark) in whole
+
+
+def test_an_anchor_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
+    """What was not read could be the newest mark, and an older one be believed."""
+    path = tmp_path / "anchor"
+    lines = (format_mark(ORIGIN, (size, bytes(32))) for size in range(1, 20_000))
+    path.write_bytes(b"".join(lines))
+
+    with pytest.raises(IntegrityError, match="longer than"):
+        read_anchor(path, origin=ORIGIN)
