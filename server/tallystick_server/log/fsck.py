@@ -3,9 +3,10 @@
     meta       what the store says of itself is what entry 0 says
     entries    none missing, none beyond the last head
     rows       every node derived again and compared; none missing, none extra
-    heads      every stored head: signature, and the root of its size; times in order
-    published  its head is stored, it is signed, and the policy is met if one is given
-    keys       every idempotency key points into the log, and each entry has one
+    heads      every stored head: seal, signature, the root of its size, and the head
+               that it stands on; times in order
+    published  seal; its head is stored, it is signed, and the policy is met if given
+    keys       seal; every idempotency key points into the log, each entry has one
 
 Every problem is named; what cannot be read is a problem too, and the check goes on.
 Another process may be writing: the log is checked up to the head that was the last
@@ -36,8 +37,8 @@ from tallystick_server.storage.records import (
     ENTRIES,
     HEADS,
     KEYS,
-    unpack_head,
     unpack_index,
+    unpack_linked_head,
     unpack_used_key,
 )
 
@@ -62,8 +63,9 @@ class FsckReport:
     """What a check found. `size` and `root` are those derived from the entries.
 
     `problems` lists the first ones, `counts` has all of them by kind.  `doubts` are
-    idempotency keys whose digest cannot be derived: a batch from which entries were
-    refused has such a one, and so has a damaged key; they are no proof of damage.
+    idempotency keys whose digest cannot be derived, though their seal fits: a batch
+    from which entries were refused has such a one, and so has a forged key; a damaged
+    one is a problem.
     """
 
     size: int
@@ -204,7 +206,7 @@ class _Check:
         """Check every idempotency key, and that they stand for all entries but 0."""
         for key, value in self._scan(KEYS, self._findings):
             try:
-                used = unpack_used_key(value)
+                used = unpack_used_key(key, value)
             except IntegrityError as error:
                 self._report(Kind.KEY, f"{key!r}: {error}")
                 continue
@@ -215,12 +217,25 @@ class _Check:
             self._report(Kind.KEY, text)
 
     def _heads(self, findings: Findings) -> Iterator[Head]:
-        """Read the heads that can be read, sizes ascending; report the others."""
+        """Read the heads that can be read, sizes ascending; report the others.
+
+        Each names the one before it: where another one comes, something is missing.
+        """
+        before = 0
         for key, value in self._scan(HEADS, findings):
+            size = None
             try:
-                yield unpack_head(unpack_index(key, table=HEADS), value)
+                size = unpack_index(key, table=HEADS)
+                head, parent = unpack_linked_head(size, value)
             except IntegrityError as error:
-                findings.add(Problem(Kind.HEAD, str(error)))
+                findings.add(Problem(Kind.HEAD, str(error), size=size))
+            else:
+                if parent != before:
+                    text = f"head of size {size}: it stands on size {parent}, "
+                    text += f"stored before it is size {before}"
+                    findings.add(Problem(Kind.HEAD, text, size=size))
+                yield head
+            before = before if size is None else size
 
     def _scan(self, table: bytes, findings: Findings) -> Iterator[tuple[bytes, bytes]]:
         """Read the items of a table, as far as it can be read."""

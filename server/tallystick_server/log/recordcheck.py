@@ -141,9 +141,9 @@ def check_genesis(
 class KeyCheck:
     """Checks idempotency keys: where they point, and what of.
 
-    `count` counts the keys, `covered` the entries they stand for.  `doubts`
-    are keys whose digest cannot be derived from their entries: of a batch from which
-    entries were refused, or damaged.
+    `count` counts the keys, `covered` the entries they stand for.  `doubts` are keys
+    whose digest cannot be derived from their entries: of a batch from which entries
+    were refused, or forged.  A damaged one has a seal that does not fit.
     """
 
     def __init__(self, store: LogStore, head: Head, findings: Findings) -> None:

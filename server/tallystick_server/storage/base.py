@@ -19,7 +19,7 @@ from typing import Protocol
 from tallystick_merkle.frontier import Row
 from tallystick_merkle.shape import Node
 
-FORMAT = 1
+FORMAT = 2
 """Version of what is stored; a store of a newer one is refused."""
 
 

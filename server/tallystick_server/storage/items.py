@@ -77,8 +77,9 @@ def put_commit(write: Transaction[memoryview], tables: Tables, commit: Commit) -
         (pack_index(index), entry) for index, entry in enumerate(commit.entries, start)
     ]
     rows = [(pack_row_key(row.level, row.block), row.hashes) for row in commit.rows]
-    keys = sorted((key, pack_used_key(used)) for key, used in commit.keys)
-    head = (pack_index(commit.head.size), pack_head(commit.head))
+    keys = sorted((key, pack_used_key(key, used)) for key, used in commit.keys)
+    value = pack_head(commit.head, parent=commit.parent_size)
+    head = (pack_index(commit.head.size), value)
     done = [
         write.cursor(tables.entries).putmulti(entries, append=True),
         write.cursor(tables.rows).putmulti(rows),

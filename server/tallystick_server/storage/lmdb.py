@@ -168,7 +168,7 @@ class LmdbStore:
             for key in keys:
                 value = read.get(key, db=table)
                 if value is not None:
-                    found[key] = unpack_used_key(value)
+                    found[key] = unpack_used_key(key, value)
         return found
 
     def read_nodes(self, nodes: Sequence[Node]) -> list[bytes]:
@@ -207,7 +207,7 @@ class LmdbStore:
     def keys(self) -> Iterator[tuple[bytes, UsedKey]]:
         """Read every idempotency key, in the order of their bytes."""
         for key, value in self.scan(KEYS):
-            yield key, unpack_used_key(value)
+            yield key, unpack_used_key(key, value)
 
     def scan(
         self, table: bytes, *, start: bytes = b""

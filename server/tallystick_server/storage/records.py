@@ -5,23 +5,28 @@
     meta     "kind"                  kind of log
     meta     "origin"                origin, UTF-8
     meta     "created_ms"            decimal POSIX milliseconds
-    meta     "published"             u64 size || u64 time_ms || note
+    meta     "published"             u64 size || u64 time_ms || note || seal
     entries  u64 index               entry
     rows     u8 level || u64 block   1 to 256 hashes of 32 bytes
-    heads    u64 size                u64 time_ms || 32-byte root || note
+    heads    u64 size                u64 time_ms || 32-byte root || u64 parent
+                                     || note || seal
     keys     idempotency key         32-byte digest || u64 first || u32 count
-                                     || u64 time_ms
+                                     || u64 time_ms || seal
 
-Numbers are big-endian, so that keys sort as numbers do.  Reading a value that this
-module would not have written raises IntegrityError naming the record.
+Numbers are big-endian, so that keys sort as numbers do.  The tree vouches for entries
+and rows, and entry 0 for what the store says of itself; everything else ends with a
+*seal*: the first 8 bytes of SHA-256 over table, key and value.  It stands against bits
+that rot, and not against whoever can write.  A head's `parent` is the size of the head
+before it, so that one that is gone leaves a gap.  Reading a value that this module
+would not have written raises IntegrityError naming the record.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from struct import Struct
-from struct import error as StructError  # noqa: N812 -- named as the class it is
 
 from tallystick_merkle.checkpoint import check_origin
 from tallystick_merkle.errors import MalformedError
@@ -47,9 +52,11 @@ META_ITEMS = frozenset({b"format", b"kind", b"origin", b"created_ms", PUBLISHED}
 
 _INDEX = Struct(">Q")
 _ROW = Struct(">BQ")
-_HEAD = Struct(f">Q{HASH_SIZE}s")
+_HEAD = Struct(f">Q{HASH_SIZE}sQ")
 _USED = Struct(">32sQIQ")
 _PUBLISHED = Struct(">QQ")
+_SEAL = 8
+_DRAFT = 1
 
 pack_index: Callable[[int], bytes] = _INDEX.pack
 """Write the key of an entry, or of a head (its size)."""
@@ -82,45 +89,55 @@ def unpack_row_key(key: bytes | memoryview) -> tuple[int, int]:
     return level, block
 
 
-def pack_head(head: Head) -> bytes:
-    """Write the value of a head; its size is the key."""
-    return _HEAD.pack(head.time_ms, head.root) + head.note
+def pack_head(head: Head, *, parent: int) -> bytes:
+    """Write the value of a head; its size is the key, `parent` the size before it."""
+    body = _HEAD.pack(head.time_ms, head.root, parent) + head.note
+    return _seal(HEADS, pack_index(head.size), body)
 
 
 def unpack_head(size: int, value: bytes | memoryview) -> Head:
     """Read a head."""
-    if len(value) <= _HEAD.size:
-        raise IntegrityError(f"head of size {size}: {len(value)} bytes stored")
-    time_ms, root = _HEAD.unpack_from(value)
-    return Head(size, root, bytes(value[_HEAD.size :]), time_ms)
+    return unpack_linked_head(size, value)[0]
 
 
-def pack_used_key(used: UsedKey) -> bytes:
+def unpack_linked_head(size: int, value: bytes | memoryview) -> tuple[Head, int]:
+    """Read a head, and the size of the head before it."""
+    what = f"head of size {size}"
+    if len(value) <= _HEAD.size + _SEAL:
+        raise IntegrityError(f"{what}: {len(value)} bytes stored")
+    body = _open(HEADS, pack_index(size), value, what=what)
+    time_ms, root, parent = _HEAD.unpack_from(body)
+    return Head(size, root, body[_HEAD.size :], time_ms), parent
+
+
+def pack_used_key(key: bytes, used: UsedKey) -> bytes:
     """Write what an idempotency key stands for."""
-    return _USED.pack(used.digest, used.first, used.count, used.time_ms)
+    body = _USED.pack(used.digest, used.first, used.count, used.time_ms)
+    return _seal(KEYS, key, body)
 
 
-def unpack_used_key(value: bytes | memoryview) -> UsedKey:
-    """Read what an idempotency key stands for."""
-    try:
-        return UsedKey(*_USED.unpack(value))
-    except StructError as error:
+def unpack_used_key(key: bytes, value: bytes | memoryview) -> UsedKey:
+    """Read what an idempotency key stands for. An error does not name the key."""
+    if len(value) != _USED.size + _SEAL:
         raise IntegrityError(
-            f"idempotency key: {len(value)} bytes stored, expected {_USED.size}"
-        ) from error
+            f"idempotency key: {len(value)} bytes stored, expected {_USED.size + _SEAL}"
+        )
+    return UsedKey(*_USED.unpack(_open(KEYS, key, value, what="idempotency key")))
 
 
 def pack_published(published: Published) -> bytes:
     """Write the published checkpoint."""
-    return _PUBLISHED.pack(published.size, published.time_ms) + published.note
+    body = _PUBLISHED.pack(published.size, published.time_ms) + published.note
+    return _seal(META, PUBLISHED, body)
 
 
 def unpack_published(value: bytes | memoryview) -> Published:
     """Read the published checkpoint."""
-    if len(value) <= _PUBLISHED.size:
+    if len(value) <= _PUBLISHED.size + _SEAL:
         raise IntegrityError(f"published checkpoint: {len(value)} bytes stored")
-    size, time_ms = _PUBLISHED.unpack_from(value)
-    return Published(size, bytes(value[_PUBLISHED.size :]), time_ms)
+    body = _open(META, PUBLISHED, value, what="published checkpoint")
+    size, time_ms = _PUBLISHED.unpack_from(body)
+    return Published(size, body[_PUBLISHED.size :], time_ms)
 
 
 def pack_about(about: About) -> list[tuple[bytes, bytes]]:
@@ -136,7 +153,7 @@ def pack_about(about: About) -> list[tuple[bytes, bytes]]:
 def unpack_about(read: Callable[[bytes], bytes | memoryview | None]) -> About:
     """Read the items of the table `meta`; `read` gives a value or None.
 
-    Raises UsageError for a store of a newer version.
+    Raises UsageError for a store of another version.
     """
     try:
         version = _decimal(read, b"format")
@@ -144,6 +161,11 @@ def unpack_about(read: Callable[[bytes], bytes | memoryview | None]) -> About:
             raise UsageError(
                 f"the log is stored in format {version} and this version of "
                 f"tallystick knows {FORMAT}; run the newer version"
+            )
+        if version == _DRAFT:
+            raise UsageError(
+                f"the log is stored in format {version}, a draft that no release "
+                "wrote; this version does not read it"
             )
         origin = _item(read, b"origin").decode()
         check_origin(origin)
@@ -154,6 +176,24 @@ def unpack_about(read: Callable[[bytes], bytes | memoryview | None]) -> About:
     if version != FORMAT:
         raise IntegrityError(f"table meta: format {version} never existed")
     return about
+
+
+def _seal(table: bytes, key: bytes, body: bytes) -> bytes:
+    """Close a value with its seal."""
+    return body + _seal_of(table, key, body)
+
+
+def _open(table: bytes, key: bytes, value: bytes | memoryview, *, what: str) -> bytes:
+    """Give the value without its seal; raise IntegrityError unless that fits."""
+    body, seal = bytes(value[:-_SEAL]), bytes(value[-_SEAL:])
+    if _seal_of(table, key, body) != seal:
+        raise IntegrityError(f"{what}: it is damaged, its seal does not fit")
+    return body
+
+
+def _seal_of(table: bytes, key: bytes, body: bytes) -> bytes:
+    framed = b"%s\0%d\0%s%s" % (table, len(key), key, body)
+    return sha256(framed).digest()[:_SEAL]
 
 
 def _item(read: Callable[[bytes], bytes | memoryview | None], name: bytes) -> bytes:

@@ -11,7 +11,7 @@ from tallystick_server.storage.records import (
     pack_head,
     pack_index,
     pack_used_key,
-    unpack_head,
+    unpack_linked_head,
     unpack_used_key,
 )
 
@@ -60,15 +60,18 @@ def flip(at: int) -> Callable[[bytes], bytes]:
 
 
 def of_head(how: Callable[[Head], Head], size: int = 3) -> Damage:
-    """Change a stored head."""
-    return change(
-        pack_index(size), lambda value: pack_head(how(unpack_head(size, value)))
-    )
+    """Change a stored head, its seal too."""
+
+    def changed(value: bytes) -> bytes:
+        head, parent = unpack_linked_head(size, value)
+        return pack_head(how(head), parent=parent)
+
+    return change(pack_index(size), changed)
 
 
 def of_key(how: Callable[[UsedKey], UsedKey], at: int = 1) -> Damage:
-    """Change what an idempotency key stands for."""
+    """Change what an idempotency key stands for, its seal too."""
+    key = b"principal\0key %d" % at
     return change(
-        b"principal\0key %d" % at,
-        lambda value: pack_used_key(how(unpack_used_key(value))),
+        key, lambda value: pack_used_key(key, how(unpack_used_key(key, value)))
     )

@@ -112,7 +112,22 @@ TABLE: dict[str, tuple[bytes, Damage, list[tuple[Kind, int | None, str]]]] = {
     "head without a note": (
         HEADS,
         put(pack_index(3), bytes(40)),
-        [(Kind.HEAD, None, "head of size 3: 40 bytes")],
+        [(Kind.HEAD, 3, "head of size 3: 40 bytes")],
+    ),
+    "head with a flipped bit of its time": (
+        HEADS,
+        change(pack_index(3), flip(7)),
+        [(Kind.HEAD, 3, "head of size 3: it is damaged")],
+    ),
+    "head missing in the middle": (
+        HEADS,
+        drop(pack_index(3)),
+        [(Kind.HEAD, 303, "stands on size 3, stored before it is size 2")],
+    ),
+    "genesis head missing": (
+        HEADS,
+        drop(pack_index(1)),
+        [(Kind.HEAD, 2, "stands on size 1, stored before it is size 0")],
     ),
     "head of no size": (
         HEADS,
@@ -121,13 +136,21 @@ TABLE: dict[str, tuple[bytes, Damage, list[tuple[Kind, int | None, str]]]] = {
     ),
     "head beyond the entries": (
         HEADS,
-        put(pack_index(10**6), pack_head(Head(10**6, bytes(32), b"note", 1))),
+        put(
+            pack_index(10**6),
+            pack_head(Head(10**6, bytes(32), b"note", 1), parent=SIZE),
+        ),
         [(Kind.HEAD, 10**6, "there are not so many entries")],
     ),
     "published checkpoint cut off": (
         META,
-        put(PUBLISHED, bytes(16)),
-        [(Kind.PUBLISHED, None, "16 bytes stored")],
+        put(PUBLISHED, bytes(24)),
+        [(Kind.PUBLISHED, None, "24 bytes stored")],
+    ),
+    "published checkpoint with a flipped bit": (
+        META,
+        change(PUBLISHED, flip(-20)),
+        [(Kind.PUBLISHED, None, "it is damaged")],
     ),
     "published checkpoint without a head": (
         META,
@@ -168,8 +191,13 @@ TABLE: dict[str, tuple[bytes, Damage, list[tuple[Kind, int | None, str]]]] = {
     ),
     "idempotency key cut off": (
         KEYS,
-        put(b"principal\0key 1", bytes(51)),
-        [(Kind.KEY, None, "51 bytes stored"), (Kind.KEY, None, "stand for")],
+        put(b"principal\0key 1", bytes(59)),
+        [(Kind.KEY, None, "59 bytes stored"), (Kind.KEY, None, "stand for")],
+    ),
+    "idempotency key with a flipped bit of its digest": (
+        KEYS,
+        change(b"principal\0key 1", flip(0)),
+        [(Kind.KEY, None, "it is damaged"), (Kind.KEY, None, "stand for")],
     ),
     "idempotency key of nothing": (
         KEYS,
@@ -198,7 +226,7 @@ TABLE: dict[str, tuple[bytes, Damage, list[tuple[Kind, int | None, str]]]] = {
     ),
     "idempotency key too much": (
         KEYS,
-        put(b"stray", pack_used_key(UsedKey(bytes(32), 1, 1, 0))),
+        put(b"stray", pack_used_key(b"stray", UsedKey(bytes(32), 1, 1, 0))),
         [(Kind.KEY, None, f"stand for {SIZE} entries of {SIZE - 1}")],
     ),
     "another origin": (

@@ -11,7 +11,13 @@ from tallystick_server.errors import (
 )
 from tallystick_server.storage.base import Published
 from tallystick_server.storage.lmdb import open_store
-from tallystick_server.storage.records import ENTRIES, HEADS, META
+from tallystick_server.storage.records import (
+    ENTRIES,
+    HEADS,
+    META,
+    PUBLISHED,
+    pack_published,
+)
 from tests.unit.server.storage.lmdb_bench import grown, make_store, raw
 
 
@@ -76,7 +82,7 @@ def test_a_store_without_heads_is_found_and_refuses_to_publish(tmp_path: Path) -
 def test_a_published_size_beyond_the_head_is_found_at_loading(tmp_path: Path) -> None:
     make_store(tmp_path)
     with raw(tmp_path, META) as cursor:
-        cursor.put(b"published", (2).to_bytes(8, "big") + bytes(8) + b"note")
+        cursor.put(PUBLISHED, pack_published(Published(2, b"note", 0)))
 
     assert "size 2 was published" in error_of_load(tmp_path)
 
