@@ -135,7 +135,7 @@ def test_a_second_revocation_keeps_the_first_time() -> None:
 def test_the_file_gives_back_what_was_written() -> None:
     tokens = [
         drawn(1).token,
-        Token("ab", "p", b"d" * 32, 1_001, expires_ms=5_002, revoked_ms=4_003),
+        Token("ab" * 8, "p", b"d" * 32, 1_001, expires_ms=5_002, revoked_ms=4_003),
     ]
 
     assert parse_tokens(format_tokens(tokens)) == tokens
