@@ -144,7 +144,9 @@ class FileAnchor:
                 raise UsageError(f"{self._path} is not the anchor of this witness")
             if len(whole) < len(data):
                 os.ftruncate(self._file, len(whole))
-                os.fsync(self._file)
+            # The process before may have died between a write and its sync, and a
+            # head that was read here is not recorded again.
+            os.fsync(self._file)
         except OSError as error:
             raise AnchorError(f"the anchor {self._path}: {error.strerror}") from error
         # Not splitlines: a CR inside a line is damage, not the end of one.
@@ -183,14 +185,22 @@ def new_anchor(path: Path, *, name: str) -> None:
 
 
 def create_anchor(path: Path, *, header: bytes) -> None:
-    """Make a new file that holds `header`; durable when this returns."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
+    """Make a new file that holds `header`; durable when this returns.
+
+    It is whole before it gets its name: what a crash left half written would be taken
+    for the anchor of somebody else.  Raises OSError, also for a name that is taken.
+    """
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    fresh = path.with_name(f".{path.name}.new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(fresh, flags, 0o600)
     try:
         _write(descriptor, header)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    fresh.rename(path)
     sync_folder(path.parent)
 
 

@@ -77,6 +77,18 @@ def sync_folder(path: Path) -> None:
     _sync(path, os.O_RDONLY | os.O_DIRECTORY)
 
 
+def make_folder(path: Path, *, mode: int) -> None:
+    """Make a folder and what is missing above it; durable when this returns.
+
+    One that is there is left as it is. Raises OSError.
+    """
+    if path.is_dir():
+        return
+    make_folder(path.parent, mode=0o755)
+    path.mkdir(mode=mode)
+    sync_folder(path.parent)
+
+
 def drop_cache(path: Path) -> None:
     """Write a file out and forget its cached pages: the next read asks the device.
 

@@ -15,7 +15,7 @@ from tallystick_merkle.witnessing import origin_hash
 from tallystick_witness.clock import Clock
 from tallystick_witness.datadir import DataDir, Lock
 from tallystick_witness.errors import StaleHeadError, UsageError
-from tallystick_witness.filesystem import check_local
+from tallystick_witness.filesystem import check_local, make_folder
 from tallystick_witness.following import plan_add, plan_remove, read_log_key
 from tallystick_witness.keyring import identify, make_keys, write_keys
 from tallystick_witness.state import FollowedLog, Identity, LogState
@@ -31,7 +31,7 @@ def initialise(data: Path, *, name: str, types: Sequence[KeyType]) -> Identity:
     keys = make_keys(name, types)
     place = DataDir(data)
     try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(data, mode=0o700)
     except OSError as error:
         raise UsageError(f"cannot make {data}: {error.strerror}") from error
     check_local(data)

@@ -203,3 +203,14 @@ def test_a_carriage_return_is_not_the_end_of_a_line(path: Path) -> None:
 
     with pytest.raises(IntegrityError, match="damaged at line 2"):
         FileAnchor(path, name=NAME)
+
+
+def test_a_new_anchor_that_was_cut_short_is_made_again(tmp_path: Path) -> None:
+    """Until it is whole it has another name, which nobody takes for an anchor."""
+    place = tmp_path / "anchor"
+    (tmp_path / ".anchor.new").write_bytes(b"tallystick-wit")
+
+    new_anchor(place, name=NAME)
+
+    assert reopen(place) == {}
+    assert [path.name for path in tmp_path.iterdir()] == ["anchor"]

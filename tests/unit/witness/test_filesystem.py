@@ -10,6 +10,7 @@ from tallystick_witness.filesystem import (
     drop_cache,
     find_type,
     is_remote,
+    make_folder,
     sync_file,
     sync_folder,
 )
@@ -96,3 +97,15 @@ def test_syncing_and_dropping_keep_the_bytes(tmp_path: Path) -> None:
 def test_what_cannot_be_written_out_is_a_store_error() -> None:
     with pytest.raises(StoreError, match="written out"):
         drop_cache(Path("/dev/null"))
+
+
+def test_a_folder_is_made_with_what_is_missing_above_it(tmp_path: Path) -> None:
+    place = tmp_path / "one" / "two"
+
+    make_folder(place, mode=0o700)
+    make_folder(place, mode=0o755)
+
+    assert place.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match="exists"):
+        make_folder(tmp_path / "file", mode=0o700)
