@@ -13,7 +13,7 @@ import json
 import platform
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from tests.rows.forms import Figure, Form
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 _PROPERTY = "reliability-figure"
+_NUMBER = re.compile(r"(?<![\w.,])[0-9]+(?:,[0-9]{3})*(?![\w.]|,[0-9])")
+
 _RECEIVED: list[Figure] = []
 
 
@@ -105,11 +107,47 @@ def pytest_terminal_summary(
         terminalreporter.write_line(f"{name} was required and recorded nothing")
 
 
+def merge(figures: Iterable[Figure]) -> list[Figure]:
+    """Add up figures of the same row and the same thing: parts of one test.
+
+    Notes that differ in their numbers only are added up number by number; others are
+    kept side by side.
+    """
+    merged: dict[tuple[str, str], Figure] = {}
+    for one in figures:
+        known = merged.get((one.row, one.what))
+        if known is None:
+            merged[one.row, one.what] = one
+            continue
+        merged[one.row, one.what] = Figure(
+            one.row,
+            one.what,
+            known.tried + one.tried,
+            known.bad + one.bad,
+            _add_up(known.note, one.note),
+            round(known.seconds + one.seconds, 1),
+        )
+    order = sorted(merged, key=lambda place: (int(place[0][1:]), place[1]))
+    return [merged[place] for place in order]
+
+
+def _add_up(one: str, other: str) -> str:
+    """Merge two notes."""
+    if _NUMBER.sub("#", one) == _NUMBER.sub("#", other):
+        numbers = iter(_NUMBER.findall(other))
+        return _NUMBER.sub(lambda found: _sum(found[0], next(numbers)), one)
+    return one if other in one else f"{one}; {other}"
+
+
+def _sum(one: str, other: str) -> str:
+    return f"{int(one.replace(',', '')) + int(other.replace(',', '')):,}"
+
+
 def table(figures: Sequence[Figure]) -> Iterator[str]:
     """Give the lines of a Markdown table, by row and then by what was tried."""
     yield "| row | what was tried | tried | bad | figures | s |"
     yield "|---|---|---:|---:|---|---:|"
-    for one in sorted(figures, key=lambda item: (int(item.row[1:]), item.what)):
+    for one in merge(figures):
         yield (
             f"| {one.row} | {one.what} | {one.tried:,} | {one.bad:,} | {one.note} "
             f"| {one.seconds:.1f} |"

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.rows.forms import Figure, Form
-from tests.rows.report import BEGIN, END, document, put, table
+from tests.rows.report import BEGIN, END, document, merge, put, table
 
 FIGURES = [
     Figure("R10", "disk full", 3, 0, "resumed 3", 2.0),
@@ -19,6 +19,22 @@ def test_the_table_is_in_the_order_of_the_plan() -> None:
 
 def test_a_line_says_what_was_tried_and_what_was_bad() -> None:
     assert "| R7 | seeds | 5,000 | 1 |  | 61.2 |" in list(table(FIGURES))
+
+
+def test_parts_of_one_test_are_added_up() -> None:
+    parts = [
+        Figure("R1", "server", 10, 0, "killed 7, refused 3, in 1.5 s", 2.0),
+        Figure("R1", "server", 5, 1, "killed 4, refused 1, in 1.5 s", 1.5),
+        Figure("R1", "witness", 1, 0, "one", 1.0),
+        Figure("R1", "witness", 1, 0, "other", 1.0),
+    ]
+
+    server, witness = merge(parts)
+
+    assert server == Figure(
+        "R1", "server", 15, 1, "killed 11, refused 4, in 1.5 s", 3.5
+    )
+    assert witness.note == "one; other"
 
 
 def test_figures_replace_what_stood_between_the_markers() -> None:
