@@ -27,6 +27,10 @@ ServerError
 
 from __future__ import annotations
 
+import errno
+
+_OF_DISK = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT})
+
 
 class ServerError(Exception):
     """Any error of the log server."""
@@ -182,3 +186,13 @@ class StoreError(ServerError):
 
 class SigningStoppedError(ServerError):
     """The log has stopped signing; the message says why."""
+
+
+def unusable(what: str, error: OSError) -> StoreError | UsageError:
+    """Make the error of a file that cannot be used; `what` says what was tried.
+
+    A StoreError where the disk failed or is full: another try may succeed, and whoever
+    restarts a server should try it.  Else a UsageError: somebody has to change a thing.
+    """
+    kind = StoreError if error.errno in _OF_DISK else UsageError
+    return kind(f"{what}: {error.strerror or error}")

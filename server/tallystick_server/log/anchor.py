@@ -29,7 +29,13 @@ from typing import Protocol
 from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.spelling import parse_decimal, parse_hash
 from tallystick_merkle.witnessing import origin_hash
-from tallystick_server.errors import IntegrityError, LockedError, StoreError, UsageError
+from tallystick_server.errors import (
+    IntegrityError,
+    LockedError,
+    StoreError,
+    UsageError,
+    unusable,
+)
 from tallystick_server.log.keyring import sync_directory
 
 MAX_FILE = 1024 * 1024
@@ -93,8 +99,9 @@ class FileAnchor:
         most: int = MAX_FILE,
         lock: int | None = None,
     ) -> None:
-        """Replace the file by the line of `last`, or by nothing. Raises UsageError.
+        """Replace the file by the line of `last`, or by nothing.
 
+        Raises UsageError, or StoreError when the disk fails.
         `lock` is an open descriptor that is closed with the file.
         """
         self._path = path
@@ -178,7 +185,8 @@ def open_anchor(
     Raises LockedError when it is open already, here or in another process.  Raises
     UsageError when nothing is recorded there though the log is not new, unless
     `allow_new`: a lost anchor must be noticed, not replaced.  Raises IntegrityError
-    for a file that is not an anchor of this log; it is left as it is.
+    for a file that is not an anchor of this log; it is left as it is.  Raises
+    StoreError when the disk fails.
     """
     path = path.resolve()  # replacing a link would leave the disk that it leads to
     with ExitStack() as failing:
@@ -199,8 +207,8 @@ def open_anchor(
 def read_anchor(path: Path, *, origin: str) -> Mark | None:
     """Read the last head recorded; None when there is no file, or nothing in it.
 
-    Changes nothing.  Raises UsageError when the file cannot be read, IntegrityError
-    when it is not an anchor of `origin`.
+    Changes nothing.  Raises UsageError when the file cannot be read (StoreError when
+    the disk fails), IntegrityError when it is not an anchor of `origin`.
     """
     try:
         with path.open("rb") as file:
@@ -294,5 +302,5 @@ def _write_all(file: int, data: bytes) -> None:
         data = data[os.write(file, data) :]
 
 
-def _unusable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot use the anchor {path}: {error.strerror}")
+def _unusable(path: Path, error: OSError) -> StoreError | UsageError:
+    return unusable(f"cannot use the anchor {path}", error)

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tallystick_server.clock import Clock
-from tallystick_server.errors import NotInitialisedError, UsageError
+from tallystick_server.errors import NotInitialisedError, UsageError, unusable
 from tallystick_server.log.keyring import sync_directory
 from tallystick_server.log.paths import log_directory
 from tallystick_server.log.tokens import (
@@ -208,7 +208,7 @@ def _replace(path: Path, data: bytes) -> None:
         beside.replace(path)
         sync_directory(path.parent)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+        raise unusable(f"cannot write {path}", error) from error
 
 
 def _no_log(folder: Path) -> NotInitialisedError:
