@@ -14,6 +14,7 @@ from tallystick_merkle.exchange.appending import MAX_BATCH_BYTES
 from tallystick_server.web.append import append_batch, append_entry
 from tallystick_server.web.health import get_health, get_live, get_ready
 from tallystick_server.web.index import get_index
+from tallystick_server.web.openapi.serving import get_document, get_page
 from tallystick_server.web.problems import Handler, answer_problems
 from tallystick_server.web.proofs import (
     get_consistency,
@@ -66,6 +67,8 @@ ROUTES = (
     _post("/v1/logs/{log}/entries:batch", append_batch),
     _get("/v1/logs/{log}/proof/consistency", get_consistency),
     _get("/v1/logs/{log}", get_log),
+    _get("/openapi.json", get_document),
+    _get("/docs", get_page),
 )
 """Every route there is; the router tries them in order, so the busy ones come first."""
 

@@ -22,11 +22,12 @@ from tallystick_server.web.headers import COMMON
 from tallystick_server.web.incoming import read_query
 from tallystick_server.web.services import SERVICES, Hosted, Services
 
-_HEADERS = {
+HEADERS = {
     hdrs.CONTENT_TYPE: "application/json",
     hdrs.CACHE_CONTROL: "no-store",
     **COMMON,
 }
+"""Headers of every answer about health."""
 
 
 class Level(IntEnum):
@@ -66,7 +67,7 @@ def check_log(hosted: Hosted, now_ms: int) -> Iterator[Check]:
         detail = f"waiting for clearance: {hosted.standing.blocked}"
         yield _blocking(f"{name}: signing", Level.UNHEALTHY, detail)
     elif log.is_read_only:
-        yield _blocking(f"{name}: signing", Level.DEGRADED, "the log is read-only")
+        yield _blocking(f"{name}: signing", Level.DEGRADED, log.refusal)
     elif log.stopped is not None:
         yield _blocking(f"{name}: signing", Level.UNHEALTHY, log.stopped)
     else:
@@ -184,4 +185,4 @@ def _blocking(name: str, level: Level, detail: str) -> Check:
 
 
 def _answer(status: int, body: dict[str, object]) -> web.Response:
-    return web.Response(status=status, body=json.dumps(body).encode(), headers=_HEADERS)
+    return web.Response(status=status, body=json.dumps(body).encode(), headers=HEADERS)

@@ -25,7 +25,9 @@ IDEMPOTENCY_KEY = istr("Idempotency-Key")
 BODY_TYPE = "application/octet-stream"
 """The one content type of entries and batches; it may be left out."""
 
-_KEY = re.compile(rf"[!-~]{{1,{MAX_KEY}}}", re.ASCII)
+KEY = re.compile(rf"[!-~]{{1,{MAX_KEY}}}", re.ASCII)
+"""What an idempotency key may be."""
+
 _PARAMETER = re.compile(r"([a-z_]{1,32})=([A-Za-z0-9._-]{0,64})", re.ASCII)
 _MAX_QUERY = 512
 
@@ -82,7 +84,7 @@ def read_wait(raw: str, most_s: float) -> float:
 def read_key(request: web.Request) -> str:
     """Read the required Idempotency-Key; raise BadRequestError."""
     keys = request.headers.getall(IDEMPOTENCY_KEY, ())
-    if len(keys) != 1 or _KEY.fullmatch(keys[0]) is None:
+    if len(keys) != 1 or KEY.fullmatch(keys[0]) is None:
         raise BadRequestError(
             f"one Idempotency-Key of 1 to {MAX_KEY} printable ASCII characters"
             " without spaces is required"

@@ -9,19 +9,28 @@ from tallystick_server.web.headers import COMMON
 from tallystick_server.web.incoming import read_query
 from tallystick_server.web.services import SERVICES, Hosted
 
-_HEADERS = {
+HEADERS = {
     hdrs.CONTENT_TYPE: "text/plain; charset=utf-8",
     hdrs.CACHE_CONTROL: "no-cache",
     **COMMON,
 }
+"""Headers of the front page."""
+
+
+_ABOUT = """\
+Tallystick log server
+
+docs     /docs
+openapi  /openapi.json
+"""
 
 
 async def get_index(request: web.Request) -> web.Response:
     """List the logs with their prefixes and public keys."""
     read_query(request.rel_url.raw_query_string)
     hosted = request.app[SERVICES].hosted.values()
-    text = "Tallystick log server\n" + "".join(map(_describe, hosted))
-    return web.Response(body=text.encode(), headers=_HEADERS)
+    text = _ABOUT + "".join(map(_describe, hosted))
+    return web.Response(body=text.encode(), headers=HEADERS)
 
 
 def _describe(hosted: Hosted) -> str:

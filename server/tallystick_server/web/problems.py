@@ -15,11 +15,13 @@ import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
 
 from aiohttp import hdrs, web
 from aiohttp.web_request import BaseRequest
 
 from tallystick_server.errors import (
+    BadRequestError,
     NotFoundError,
     RequestError,
     SigningStoppedError,
@@ -42,7 +44,27 @@ TYPES = "https://tallystick.dev/problems/"
 REQUEST_ID = "X-Request-ID"
 """Header that names a request, in both directions."""
 
-_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+MAX_DETAIL = 500
+"""Longest detail, in characters; what is longer is cut."""
+
+SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+"""What a request may be named; another wish is not echoed."""
+
+
+class Kind(NamedTuple):
+    """A kind of problem; the refusals of `errors` are kinds too."""
+
+    status: int
+    code: str
+    title: str
+
+
+METHOD_NOT_ALLOWED = Kind(405, "method-not-allowed", "Method not allowed")
+"""The path is there, but takes other methods."""
+
+INTERNAL = Kind(500, "internal", "Internal error")
+"""An error that nobody expected."""
+
 _NOTHING_HERE = "there is nothing here"
 _CUT = (TimedOutError, TooLargeError)
 
@@ -62,14 +84,14 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     except SigningStoppedError as error:
         return refusal(request, UnavailableError(f"the log does not sign: {error}"))
     except web.RequestPayloadError:
-        return problem(request, 400, "bad-request", "Bad request", "malformed body")
+        return refusal(request, BadRequestError("malformed body"))
     except Exception:
         response = unexpected(request)
         if request.transport is not None:  # else the client went away, and that is all
             log.exception("request failed", extra=_facts(request, response))
         return response
     wished = request.headers.get(REQUEST_ID)
-    if wished is not None and _SANE_ID.fullmatch(wished):
+    if wished is not None and SANE_ID.fullmatch(wished):
         response.headers[REQUEST_ID] = wished
     return response
 
@@ -82,9 +104,8 @@ def refusal(request: BaseRequest, error: RequestError) -> web.Response:
     if isinstance(error, UnauthorizedError):
         headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
     detail = _NOTHING_HERE if isinstance(error, NotFoundError) else error.detail
-    response = problem(
-        request, error.status, error.code, error.title, detail, headers=headers
-    )
+    kind = Kind(error.status, error.code, error.title)
+    response = problem(request, kind, detail, headers=headers)
     if isinstance(error, _CUT):
         response.force_close()  # the rest of the body is not wanted
     return response
@@ -92,9 +113,7 @@ def refusal(request: BaseRequest, error: RequestError) -> web.Response:
 
 def problem(
     request: BaseRequest,
-    status: int,
-    code: str,
-    title: str,
+    kind: Kind,
     detail: str,
     *,
     headers: Mapping[str, str] | None = None,
@@ -102,14 +121,14 @@ def problem(
     """Write a problem document."""
     request_id = _request_id(request)
     body = {
-        "type": TYPES + code,
-        "title": title,
-        "status": status,
-        "detail": clean(detail, longest=500),
+        "type": TYPES + kind.code,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": clean(detail, longest=MAX_DETAIL),
         "request_id": request_id,
     }
     return web.Response(
-        status=status,
+        status=kind.status,
         body=json.dumps(body).encode(),
         headers={
             hdrs.CONTENT_TYPE: "application/problem+json",
@@ -128,22 +147,15 @@ def routed(request: BaseRequest, error: web.HTTPException) -> web.Response:
     """
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
-        return problem(
-            request,
-            405,
-            "method-not-allowed",
-            "Method not allowed",
-            f"this takes {allowed}",
-            headers={hdrs.ALLOW: allowed},
-        )
+        detail = f"this takes {allowed}"
+        headers: dict[str, str] = {hdrs.ALLOW: allowed}
+        return problem(request, METHOD_NOT_ALLOWED, detail, headers=headers)
     return refusal(request, NotFoundError(_NOTHING_HERE))
 
 
 def unexpected(request: BaseRequest) -> web.Response:
     """Answer an error that nobody expected, without a word about it."""
-    return problem(
-        request, 500, "internal", "Internal error", "the server failed to answer"
-    )
+    return problem(request, INTERNAL, "the server failed to answer")
 
 
 def _facts(request: web.Request, response: web.Response) -> dict[str, str]:
@@ -158,6 +170,6 @@ def _facts(request: web.Request, response: web.Response) -> dict[str, str]:
 def _request_id(request: BaseRequest) -> str:
     """Take the client's request id if it is sane, else draw one."""
     wished = request.headers.get(REQUEST_ID)
-    if wished is not None and _SANE_ID.fullmatch(wished):
+    if wished is not None and SANE_ID.fullmatch(wished):
         return wished
     return secrets.token_hex(8)

@@ -34,9 +34,17 @@ _JSON = {
     hdrs.CONTENT_TYPE: "application/json",
     **PUBLIC,
 }
-_PROOF = {**_JSON, hdrs.CACHE_CONTROL: "public, max-age=31536000, immutable"}
-_FACTS = {**_JSON, hdrs.CACHE_CONTROL: "no-cache"}
-_RECEIPT = {**_FACTS, hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
+PROOF_HEADERS = {**_JSON, hdrs.CACHE_CONTROL: "public, max-age=31536000, immutable"}
+"""Headers of proofs: between two sizes there is only one."""
+
+FACTS_HEADERS = {**_JSON, hdrs.CACHE_CONTROL: "no-cache"}
+"""Headers of what changes when the log grows."""
+
+RECEIPT_HEADERS = {**FACTS_HEADERS, hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
+"""Headers of receipts."""
+
+STATUS = "Tallystick-Status"
+"""Header that says what a receipt is: promised or witnessed."""
 
 
 async def get_log(request: web.Request) -> web.Response:
@@ -54,7 +62,7 @@ async def get_log(request: web.Request) -> web.Response:
         "witnessed": witnessed_head(log) is not None,
         "read_path": f"/t/{log.name}",
     }
-    return web.Response(body=json.dumps(facts).encode(), headers=_FACTS)
+    return web.Response(body=json.dumps(facts).encode(), headers=FACTS_HEADERS)
 
 
 async def get_inclusion(request: web.Request) -> web.Response:
@@ -72,7 +80,7 @@ async def get_inclusion(request: web.Request) -> web.Response:
         _quote(proven.path),
         _quote((proven.root,)),
     )
-    return web.Response(body=body, headers=_PROOF)
+    return web.Response(body=body, headers=PROOF_HEADERS)
 
 
 async def get_consistency(request: web.Request) -> web.Response:
@@ -89,7 +97,7 @@ async def get_consistency(request: web.Request) -> web.Response:
         "old_root": b64encode(log.reader.root(old)).decode(),
         "new_root": b64encode(log.reader.root(new)).decode(),
     }
-    return web.Response(body=json.dumps(proof).encode(), headers=_PROOF)
+    return web.Response(body=json.dumps(proof).encode(), headers=PROOF_HEADERS)
 
 
 async def get_receipt(request: web.Request) -> web.Response:
@@ -103,13 +111,13 @@ async def get_receipt(request: web.Request) -> web.Response:
     published = witnessed_head(log)
     if published is not None and index < published.size:
         receipt = answers.witnessed(log, published, index, leaf)
-        headers = {**_RECEIPT, "Tallystick-Status": "witnessed"}
+        headers = {**RECEIPT_HEADERS, STATUS: "witnessed"}
     else:
         head = log.head
         receipt = log.reader.receipt(
             index=index, size=head.size, root=head.root, note=head.note
         )
-        headers = {**_RECEIPT, "Tallystick-Status": "promised"}
+        headers = {**RECEIPT_HEADERS, STATUS: "promised"}
     return web.Response(body=receipt, headers=headers)
 
 

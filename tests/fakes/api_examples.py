@@ -1,0 +1,103 @@
+"""The examples of the HTTP interface's description, asked of a log in memory.
+
+    python -m tests.fakes.api_examples
+
+writes them anew, after the interface has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tallystick_merkle.tile import MAX_ENTRY, format_bundle
+from tallystick_server.web import openapi
+from tests.fakes.cosigned import cosigned, policy
+from tests.fakes.logs import NAME
+from tests.fakes.web import Reply, WebBench
+
+FILE = Path(openapi.__file__).with_name("examples.json")
+"""Where they are kept."""
+
+API = f"/v1/logs/{NAME}"
+BATCH = format_bundle([b"hello", b"", b"again"])
+
+
+def _body(reply: Reply) -> Any:  # noqa: ANN401 -- whatever the answer holds
+    """What an example shows: the JSON of an answer, or its text."""
+    if reply.headers["content-type"].endswith("json"):
+        return reply.json()
+    return reply.body.decode()
+
+
+async def make_examples(folder: Path) -> dict[str, Any]:
+    """Ask for every example. The same each time: keys and clock are fixed."""
+    replies: dict[str, Reply] = {}
+    async with WebBench(folder, policy=policy()) as bench:
+        replies["entry"] = await bench.append(b"hello", key="example")
+        replies["batch"] = await bench.batch(BATCH, key="batch")
+        replies["nothing"] = await bench.batch(format_bundle([b""]), key="nothing")
+        await bench.log.publish(cosigned(bench.log.head))
+        replies["repeat"] = await bench.append(
+            b"hello", key="example", query="?wait=witnessed"
+        )
+        replies["checkpoint"] = await bench.get(f"/t/{NAME}/checkpoint")
+        replies["log"] = await bench.get(API)
+        replies["inclusion"] = await bench.get(f"{API}/proof/inclusion?index=1&size=4")
+        replies["consistency"] = await bench.get(f"{API}/proof/consistency?old=2&new=4")
+        replies["receipt"] = await bench.get(f"{API}/receipts/1")
+        replies["front"] = await bench.get("/")
+        replies["live"] = await bench.get("/livez")
+        replies["ready"] = await bench.get("/readyz")
+        replies["health"] = await bench.get("/healthz")
+        replies |= await _refusals(bench)
+    full = WebBench(folder)
+    full.free = 0
+    async with full as bench:
+        replies["not-ready"] = await bench.get("/readyz")
+        replies["disk-full"] = await _refused(bench)
+    return {name: _body(reply) for name, reply in replies.items()}
+
+
+async def _refusals(bench: WebBench) -> dict[str, Reply]:
+    """One refusal of each kind that can be had on purpose."""
+    inclusion = f"{API}/proof/inclusion?index=4&size=4"
+    replies = {
+        "bad-request": await bench.get(inclusion, X_Request_ID="example"),
+        "not-found": await bench.get(f"{API}/receipts/4", X_Request_ID="example"),
+        "method-not-allowed": await bench.send(
+            b"DELETE /livez HTTP/1.1\r\nHost: tests\r\nX-Request-ID: example\r\n\r\n"
+        ),
+        "unauthorized": await _refused(bench, Authorization=""),
+        "idempotency-key-reused": await _refused(bench, key="example"),
+        "unsupported-type": await _refused(bench, Content_Type="text/plain"),
+        "too-large": await _refused(bench, Content_Length=str(MAX_ENTRY + 1)),
+    }
+    bench.log.stop_signing("a witness has seen more")
+    replies["unavailable"] = await _refused(bench)
+    return replies
+
+
+async def _refused(bench: WebBench, *, key: str = "other", **headers: str) -> Reply:
+    return await bench.post(
+        f"{API}/entries", b"other", key=key, X_Request_ID="example", **headers
+    )
+
+
+def spell(examples: dict[str, Any]) -> str:
+    """Write examples as the file has them."""
+    return json.dumps(examples, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write the file."""
+    with TemporaryDirectory() as folder:
+        examples = asyncio.run(make_examples(Path(folder)))
+    FILE.write_text(spell(examples), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
