@@ -31,6 +31,7 @@ from tallystick_witness.errors import (
     IntegrityError,
     LockedError,
     UsageError,
+    is_of_disk,
 )
 from tallystick_witness.filesystem import sync_folder
 
@@ -83,7 +84,7 @@ class FileAnchor:
         """Open the anchor of the witness `name`.
 
         Raises UsageError if it is missing or another's, LockedError if it is in use,
-        IntegrityError if it is damaged.
+        IntegrityError if it is damaged, AnchorError if the disk fails.
         """
         path = path.resolve()  # replacing a link would leave the disk it leads to
         self._path = path
@@ -91,6 +92,8 @@ class FileAnchor:
         try:
             self._file = _open_locked(path)
         except OSError as error:
+            if is_of_disk(error):
+                raise AnchorError(f"the anchor {path}: {error.strerror}") from error
             raise UsageError(
                 f"cannot open the anchor {path}: {error.strerror}; is its disk "
                 "mounted? add --new-anchor if this witness never had one"
@@ -173,11 +176,14 @@ class FileAnchor:
 def new_anchor(path: Path, *, name: str) -> None:
     """Make an empty anchor for the witness `name`; durable when this returns.
 
-    Raises UsageError if the file exists or cannot be made.
+    Raises UsageError if the file exists or cannot be made, AnchorError if the disk
+    fails.
     """
     try:
         create_anchor(path, header=f"{_HEADER}{name}\n".encode())
     except OSError as error:
+        if is_of_disk(error):
+            raise AnchorError(f"the anchor {path}: {error.strerror}") from error
         raise UsageError(
             f"cannot make the anchor {path}: {error.strerror}; a first anchor is a new "
             "file in a folder that exists"
@@ -208,9 +214,12 @@ def _open_locked(path: Path) -> int:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+    except OSError as error:
         os.close(descriptor)
-        raise LockedError(f"the anchor {path} is in use by another process") from error
+        if isinstance(error, BlockingIOError):
+            text = f"the anchor {path} is in use by another process"
+            raise LockedError(text) from error
+        raise
     return descriptor
 
 

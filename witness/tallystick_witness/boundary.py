@@ -69,6 +69,11 @@ def plain_errors() -> Iterator[None]:
         raise CommandError(
             str(error), exit_code=error.exit_code, kind=type(error).__name__
         ) from error
+    except OSError as error:
+        line = f"{error.strerror or error}: {error.filename or 'no file'}"
+        raise CommandError(
+            line, exit_code=WitnessError.exit_code, kind=type(error).__name__
+        ) from error
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise

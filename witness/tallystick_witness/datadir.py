@@ -18,7 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tallystick_witness.errors import LockedError, NotInitialisedError
+from tallystick_witness.errors import (
+    LockedError,
+    NotInitialisedError,
+    StoreError,
+    is_of_disk,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +55,29 @@ class Lock:
         """Take the lock at once.
 
         Raises LockedError if another process holds it, NotInitialisedError if there is
-        no folder to hold the file.
+        no folder to hold the file, StoreError if the disk fails.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         self._path = path.absolute()
         try:
             self._descriptor = os.open(path, flags, 0o600)
         except OSError as error:
+            if is_of_disk(error):
+                raise StoreError(f"cannot lock {path}: {error.strerror}") from error
             raise NotInitialisedError(
                 f"not initialised: cannot lock {path}: {error.strerror}; "
                 "run: tallystick witness init"
             ) from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             os.close(self._descriptor)
             raise LockedError(
                 f"{path} is locked: another process serves this witness; stop it first"
             ) from error
+        except OSError as error:
+            os.close(self._descriptor)
+            raise StoreError(f"cannot lock {path}: {error.strerror}") from error
 
     def is_in_place(self) -> bool:
         """Whether another process would meet this lock."""

@@ -23,6 +23,10 @@ WitnessError
 
 from __future__ import annotations
 
+import errno
+
+_OF_DISK = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT})
+
 
 class WitnessError(Exception):
     """Any error of the witness. `exit_code` is that of a process it ends."""
@@ -128,3 +132,11 @@ class StoreError(StoppedError):
 
 class AnchorError(StoppedError):
     """The anchor could not be written; the store may be ahead of it."""
+
+
+def is_of_disk(error: OSError) -> bool:
+    """Whether the disk failed or is full: another try may succeed.
+
+    Anything else is for somebody to change: a wrong path, a missing right.
+    """
+    return error.errno in _OF_DISK

@@ -28,7 +28,7 @@ from tallystick_witness.store.files import (
     create_store,
     open_store,
 )
-from tallystick_witness.store.lmdb import LmdbStore
+from tallystick_witness.store.lmdb import LmdbStore, create_tables
 from tallystick_witness.store.memory import MemoryStore
 from tallystick_witness.store.records import (
     META_KEY,
@@ -167,7 +167,7 @@ GROW = """
 import sys
 from pathlib import Path
 from tallystick_witness.state import Evidence, EvidenceKind
-from tallystick_witness.store.lmdb import LmdbStore
+from tallystick_witness.store.lmdb import LmdbStore, create_tables
 
 store = LmdbStore(Path(sys.argv[1]))
 for size in range(64):
@@ -376,3 +376,20 @@ def test_a_log_of_another_shape_is_refused(change: dict[str, object]) -> None:
     assert unpack_log(key, seal(key, body)).head == HEAD
     with pytest.raises(IntegrityError):
         unpack_log(key, seal(key, body | change))
+
+
+def test_a_store_that_the_system_does_not_open_is_not_called_corrupt(
+    path: Path,
+) -> None:
+    (path / "lock.mdb").unlink()
+    (path / "lock.mdb").mkdir()  # a healthy store, and nothing that LMDB could lock
+
+    with pytest.raises(StoreError, match="cannot open the store"):
+        open_store(path)
+
+
+def test_tables_that_cannot_be_made_are_our_own_error(tmp_path: Path) -> None:
+    (tmp_path / "data.mdb").mkdir()
+
+    with pytest.raises(StoreError, match="cannot make the store"):
+        create_tables(tmp_path, IDENTITY)

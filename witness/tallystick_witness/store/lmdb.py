@@ -45,6 +45,15 @@ from tallystick_witness.store.records import (
 MAP_SIZE = 1 << 30
 """Address space to begin with, in bytes; the file is only as large as its content."""
 
+_BROKEN = (
+    lmdb.CorruptedError,
+    lmdb.IncompatibleError,
+    lmdb.InvalidError,
+    lmdb.NotFoundError,
+    lmdb.PageNotFoundError,
+    lmdb.VersionMismatchError,
+)
+
 _Txn: TypeAlias = "lmdb.Transaction[bytes]"
 _T = TypeVar("_T")
 _MAX_MAP = 1 << 42
@@ -56,6 +65,7 @@ class LmdbStore:
     def __init__(self, path: Path, *, map_size: int = MAP_SIZE) -> None:
         """Open the directory; raise IntegrityError if it is not one of ours.
 
+        Raises StoreError if it cannot be opened for another reason.
         Requires that the files were looked at before (`store.files`).
         """
         self._reading = Lock()  # held by every read, and while the map changes
@@ -66,7 +76,8 @@ class LmdbStore:
             self._logs = self._env.open_db(b"logs", create=False)
             self._evidence = self._env.open_db(b"evidence", create=False)
         except lmdb.Error as error:
-            raise IntegrityError(f"cannot open the store {path}: {error}") from error
+            kind = IntegrityError if isinstance(error, _BROKEN) else StoreError
+            raise kind(f"cannot open the store {path}: {error}") from error
 
     def identity(self) -> Identity:
         """Read whose store it is."""
@@ -219,12 +230,18 @@ class LmdbStore:
 
 
 def create_tables(path: Path, identity: Identity) -> None:
-    """Make the tables of a new store in an empty directory, committed when done."""
-    with _open(path, MAP_SIZE) as env, env.begin(write=True) as txn:
-        meta = env.open_db(b"meta", txn=txn)
-        env.open_db(b"logs", txn=txn)
-        env.open_db(b"evidence", txn=txn)
-        txn.put(META_KEY, pack_identity(identity), db=meta)
+    """Make the tables of a new store in an empty directory, committed when done.
+
+    Raises StoreError when that fails.
+    """
+    try:
+        with _open(path, MAP_SIZE) as env, env.begin(write=True) as txn:
+            meta = env.open_db(b"meta", txn=txn)
+            env.open_db(b"logs", txn=txn)
+            env.open_db(b"evidence", txn=txn)
+            txn.put(META_KEY, pack_identity(identity), db=meta)
+    except lmdb.Error as error:
+        raise StoreError(f"cannot make the store {path}: {error}") from error
 
 
 def _open(path: Path, map_size: int) -> lmdb.Environment:
