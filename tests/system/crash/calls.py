@@ -139,8 +139,21 @@ def points_of(calls: Iterable[Call]) -> list[Point]:
     return _shuffled(found)
 
 
+def part_of(points: Iterable[Point], part: int, *, of: int) -> list[Point]:
+    """Give one of several parts: by name, so that each listing is cut alike."""
+    return [
+        point
+        for point in points
+        if int.from_bytes(_digest(point)[-4:], "big") % of == part
+    ]
+
+
 def _shuffled(points: Iterable[Point]) -> list[Point]:
-    return sorted(points, key=lambda point: sha256(str(point).encode()).digest())
+    return sorted(points, key=_digest)
+
+
+def _digest(point: Point) -> bytes:
+    return sha256(str(point).encode()).digest()
 
 
 def _path_of(rest: str) -> str:

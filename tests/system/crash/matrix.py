@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.rows.report import Figures
-from tests.system.crash.calls import Point
+from tests.system.crash.calls import Fault, Point
 
 Try = Callable[[Path, Point], list[str] | None]
 """Tries a point in an empty place: what is wrong, or None if it was not reached."""
@@ -47,8 +47,8 @@ class Matrix:
 
     def record(self, figures: Figures, what: str, *, least: int) -> None:
         """Record the figures, then assert that all is well and enough was tried."""
-        split = ", ".join(f"{name} {n}" for name, n in sorted(self.hits.items()))
-        note = f"{split}; not reached again {self.missed}"
+        split = ", ".join(f"{fault.name} {self.hits[fault.name]}" for fault in Fault)
+        note = f"{split}, not reached again {self.missed}"
         figures.record(what, tried=self.tried, bad=len(self.wrong), note=note)
         assert self.wrong == {}
         assert self.tried >= least

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import subprocess
 from collections.abc import Sequence
 
@@ -13,15 +11,10 @@ from tallystick_server.log.anchor import read_anchor
 from tallystick_server.log.paths import store_directory
 from tallystick_server.storage.lmdb import open_store
 from tallystick_server.wiring.checking import check_stored
-from tests.system.crash.calls import Call, Fault, Point
-from tests.system.crash.process import Traced
+from tests.system.crash.calls import Call, Point
+from tests.system.crash.ends import judge_end
 from tests.system.crash.server_run import Case, Client
 from tests.system.stack import LOG, ORIGIN
-
-ENDS = frozenset({0, 5})
-"""How a server may end whose disk fails: it does without, or says that it failed."""
-
-_TRACE = re.compile(r"^Traceback ", re.MULTILINE)
 
 
 def first_run(client: Client) -> None:
@@ -55,11 +48,11 @@ def hit(
         try:
             client = Client(case, server)
             (second_run if second else first_run)(client)
-            code = server.stop()
+            server.stop()
         except subprocess.TimeoutExpired:
             case.book.wrong.append("it hangs")
             return True
-        _judge_end(case, server, point, code)
+        case.book.wrong += judge_end(server)
         return server.was_hit()
 
 
@@ -118,31 +111,3 @@ def _check_stored(case: Case) -> None:
         last.root,
     ):
         book.wrong.append("the anchor does not hold the last head")
-
-
-def _judge_end(case: Case, server: Traced, point: Point, code: int) -> None:
-    """A process ends by a KILL, or with an exit code and a word for people."""
-    said = server.said()
-    if point.fault is Fault.KILL:
-        if code not in (-9, 0):
-            case.book.wrong.append(f"ended with {code}: {said}")
-        return
-    if code not in ENDS:
-        case.book.wrong.append(f"ended with {code}: {said}")
-    if _TRACE.search(said):
-        case.book.wrong.append(f"a bare traceback: {said}")
-    if code and not _tells(said):
-        case.book.wrong.append(f"ended with {code} without a word: {said!r}")
-
-
-def _tells(said: str) -> bool:
-    """Whether somebody is told why the process ended: a line, or a critical record."""
-    for line in said.splitlines():
-        if line.startswith("tallystick "):
-            return True
-        try:
-            if json.loads(line)["level"] == "critical":
-                return True
-        except (ValueError, KeyError, TypeError):
-            continue
-    return False

@@ -9,12 +9,14 @@ import pytest
 
 from tests.rows.forms import Form
 from tests.rows.report import Figures
-from tests.system.crash.calls import Point, points_of, why_not
+from tests.system.crash.calls import Point, part_of, points_of, why_not
 from tests.system.crash.inside import Desk
 from tests.system.crash.matrix import Matrix
 from tests.system.crash.server_check import hit, list_calls, recover
 from tests.system.crash.server_run import Case, grown_case, new_case
 from tests.system.loopback import Loopback
+
+PARTS = 2
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -29,8 +31,8 @@ def new(tmp_path: Path) -> Iterator[Case]:
         yield new_case(tmp_path / "new", url=loopback.url, desk=desk)
 
 
-def try_all(case: Case, directory: Path, *, most: int) -> Matrix:
-    """Try the points of a case, each in a copy of its own."""
+def try_all(case: Case, directory: Path, part: int, *, most: int) -> Matrix:
+    """Try the points of a part of a case, each in a copy of its own."""
     matrix = Matrix(directory)
     points = points_of(list_calls(case.copy(directory / "listed")))
 
@@ -40,29 +42,33 @@ def try_all(case: Case, directory: Path, *, most: int) -> Matrix:
         found = recover(copy)
         return found if was_hit or found else None
 
-    matrix.run(points, attempt, most=most)
+    matrix.run(part_of(points, part, of=PARTS), attempt, most=most)
     return matrix
 
 
 @pytest.mark.row("R1")
+@pytest.mark.parametrize("part", range(PARTS))
 def test_a_grown_log_survives_a_fault_at_any_call(
-    new: Case, tmp_path: Path, form: Form, figures: Figures
+    new: Case, tmp_path: Path, part: int, form: Form, figures: Figures
 ) -> None:
+    if part:
+        form.needs(Form.CI, "one part is enough for a quick look")
     case = grown_case(new, tmp_path / "grown")
 
-    matrix = try_all(case, tmp_path, most=form.pick(quick=3, ci=26, long=1000))
+    matrix = try_all(case, tmp_path, part, most=form.pick(quick=2, ci=13, long=1000))
 
-    least = form.pick(quick=3, ci=26, long=230)
+    least = form.pick(quick=2, ci=13, long=100)
     matrix.record(figures, "crash points: server, a log that grows", least=least)
 
 
 @pytest.mark.row("R1")
+@pytest.mark.parametrize("part", range(PARTS))
 def test_a_new_log_survives_a_fault_at_any_call(
-    new: Case, tmp_path: Path, form: Form, figures: Figures
+    new: Case, tmp_path: Path, part: int, form: Form, figures: Figures
 ) -> None:
     form.needs(Form.CI, "each point starts a server twice")
 
-    matrix = try_all(new, tmp_path, most=form.pick(quick=0, ci=20, long=1000))
+    matrix = try_all(new, tmp_path, part, most=form.pick(quick=0, ci=10, long=1000))
 
-    least = form.pick(quick=0, ci=20, long=200)
+    least = form.pick(quick=0, ci=10, long=100)
     matrix.record(figures, "crash points: server, a new log", least=least)
