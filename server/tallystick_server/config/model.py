@@ -113,8 +113,14 @@ class ServerSettings(Section):
         default=30.0,
         gt=0,
         le=600,
-        description="Seconds that a connection may be idle, or take over the head of a"
-        " request. Longer lets slow clients hold connections.",
+        description="Seconds that a connection may be idle between two requests.",
+    )
+    head_timeout_s: float = Field(
+        default=10.0,
+        gt=0,
+        le=600,
+        description="Seconds that the head of a request may take: the first one from"
+        " the connection on. Longer lets slow clients hold connections.",
     )
     body_timeout_s: float = Field(
         default=30.0,
@@ -126,8 +132,14 @@ class ServerSettings(Section):
         default=30.0,
         gt=0,
         le=600,
-        description="Seconds that a client may take nothing of an answer; then its"
-        " connection is cut.",
+        description="Seconds over which it is judged whether a client takes enough of"
+        " an answer; if not, its connection is cut.",
+    )
+    write_least_rate: int = Field(
+        default=8192,
+        ge=1,
+        description="Bytes a second that a client must take of an answer, on average"
+        " over write_timeout_s.",
     )
     wait_max_s: float = Field(
         default=20.0,
@@ -140,8 +152,9 @@ class ServerSettings(Section):
         default=1024,
         ge=1,
         le=65_536,
-        description="Open connections; more are closed as they come. The process needs"
-        " as many file descriptors, and some more.",
+        description="Open connections. For one more, the one that has been idle longest"
+        " is closed, or the newcomer where none is idle. The process needs as many file"
+        " descriptors, and some more.",
     )
     backlog: int = Field(
         default=512,

@@ -1,8 +1,14 @@
-"""Bounds on connections that the HTTP library does not have.
+"""Take in connections: no more than there is room for, and none for nothing.
 
-A connection beyond the cap is closed as it comes, before it costs anything.  A client
-that takes nothing of an answer for too long is cut: the library itself would keep the
-answer in memory for as long as the client likes.
+    room        for `most` connections, TLS handshakes under way included
+    no room     whoever has been idle longest is closed for the newcomer; where nobody
+                is idle, the newcomer is closed
+    handshakes  that do not finish are cut after `HANDSHAKE_S`
+    the system  short of descriptors: said once, tried again every second, and one idle
+                connection is closed for it
+
+What the kernel holds of an answer is bounded too, so that what waits here is what the
+client has not taken.  What strangers can cause is logged once a second, as a count.
 """
 
 from __future__ import annotations
@@ -11,24 +17,25 @@ import asyncio
 import logging
 import socket
 import ssl
-import struct
-from collections.abc import Callable
+from contextlib import suppress
 
 from aiohttp import web
+
+from tallystick_server.web.visitors import Visitors
 
 log = logging.getLogger(__name__)
 
 HANDSHAKE_S = 5.0
-"""Seconds that a TLS handshake may take; until it ends a connection is not counted."""
+"""Seconds that a TLS handshake may take."""
 
-_NO_LINGER = struct.pack("ii", 1, 0)
+ACCEPT_AT_ONCE = 64
+"""Connections taken in before whatever else is ready gets its turn."""
 
+LOOK_S = 1.0
+"""How often connections are looked at, and accepting is tried again, in seconds."""
 
-class _Closed(asyncio.Protocol):
-    """A connection that is closed as it is made."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
+UNSENT_BYTES = 128 * 1024
+"""Bytes of one connection that the kernel holds before they can be sent."""
 
 
 class CappedSite(web.BaseSite):
@@ -39,6 +46,7 @@ class CappedSite(web.BaseSite):
         runner: web.AppRunner,
         sock: socket.socket,
         *,
+        visitors: Visitors,
         most: int,
         backlog: int,
         ssl_context: ssl.SSLContext | None = None,
@@ -46,7 +54,15 @@ class CappedSite(web.BaseSite):
         """Take a bound socket; `start` listens on it."""
         super().__init__(runner, ssl_context=ssl_context, backlog=backlog)
         self._sock = sock
+        self._visitors = visitors
         self._most = most
+        # Who has come and is no visitor yet: a TLS handshake is under way.
+        self._arriving: dict[socket.socket, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._looking: asyncio.Task[None] | None = None
+        self._refused = 0
+        self._closed = 0
+        self._is_short = False
 
     @property
     def name(self) -> str:
@@ -65,56 +81,117 @@ class CappedSite(web.BaseSite):
         server = self._runner.server
         if server is None:
             raise RuntimeError("the runner is not set up")
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: self._admit(server),
-            sock=self._sock,
-            ssl=self._ssl_context,
-            backlog=self._backlog,
-            ssl_handshake_timeout=HANDSHAKE_S if self._ssl_context else None,
-        )
+        self._web = server
+        server.request_handler = self._visitors.during(server.request_handler)
+        self._sock.setblocking(False)
+        if self._sock.family != socket.AF_UNIX:  # each connection inherits it
+            self._sock.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES
+            )
+        self._sock.listen(self._backlog)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._sock, self._accept)
+        self._looking = asyncio.create_task(self._look_again_and_again())
 
-    def _admit(self, server: web.Server) -> asyncio.Protocol:
-        """Give a connection to the server, unless there are too many."""
-        if len(server.connections) >= self._most:
-            log.warning("connection refused", extra={"connections": self._most})
-            return _Closed()
-        return server()
+    async def stop(self) -> None:
+        """Accept no more; what is established goes on."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._loop.remove_reader(self._sock)
+            self._sock.close()
+            for link in list(self._arriving):
+                self._turn_away(link)
+            await asyncio.gather(self._looking, *self._tasks, return_exceptions=True)
+            self._looking = None
+        await super().stop()
 
+    def _accept(self) -> None:
+        """Take in who waits."""
+        for _ in range(ACCEPT_AT_ONCE):
+            try:
+                link, _address = self._sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._run_short(error)
+                return
+            self._is_short = False
+            if self._has_room():
+                self._take_in(link)
+            else:
+                link.close()
+                self._refused += 1
 
-class StalledReaders:
-    """Finds connections whose client takes nothing of what is being sent."""
+    def _run_short(self, error: OSError) -> None:
+        """Wait for descriptors or memory: until the next look, nobody is accepted."""
+        if not self._is_short:
+            log.error("cannot accept", extra={"why": error.strerror})
+        self._is_short = True
+        self._loop.remove_reader(self._sock)
+        self._closed += self._close_idle()
 
-    def __init__(self, timeout_s: float, *, clock_s: Callable[[], float]) -> None:
-        """Cut what has not moved for `timeout_s`; `clock_s` is monotonic seconds."""
-        self._timeout_s = timeout_s
-        self._clock_s = clock_s
-        self._seen: dict[asyncio.Transport, tuple[int, float]] = {}
+    def _has_room(self) -> bool:
+        """Whether there is room for one more, or could be made."""
+        if len(self._visitors) + len(self._arriving) < self._most:
+            return True
+        is_made = self._close_idle()
+        self._closed += is_made
+        return is_made
 
-    def cut(self, transports: list[asyncio.Transport]) -> int:
-        """Look at all open connections, cut the stalled ones, say how many."""
-        now_s = self._clock_s()
-        seen: dict[asyncio.Transport, tuple[int, float]] = {}
-        stalled = 0
-        for transport in transports:
-            waiting = transport.get_write_buffer_size()
-            if waiting == 0 or transport.is_closing():
-                continue
-            before, since_s = self._seen.get(transport, (-1, now_s))
-            seen[transport] = (waiting, since_s if waiting == before else now_s)
-            if waiting == before and now_s - since_s >= self._timeout_s:
-                _reset(transport)
-                del seen[transport]
-                stalled += 1
-        self._seen = seen
-        return stalled
+    def _close_idle(self) -> bool:
+        """Close whoever has been waited for longest: a handshake, or a request."""
+        idle_s = self._visitors.idle_since_s()
+        link, since_s = next(iter(self._arriving.items()), (None, 0.0))
+        if link is not None and (idle_s is None or since_s <= idle_s):
+            self._turn_away(link)
+            return True
+        return self._visitors.close_idle()
 
+    def _take_in(self, link: socket.socket) -> None:
+        self._arriving[link] = self._visitors.now_s()
+        task = self._loop.create_task(self._receive(link))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-def _reset(transport: asyncio.Transport) -> None:
-    """Close a connection at once, and have the kernel drop what it still holds of it.
+    async def _receive(self, link: socket.socket) -> None:
+        """Make the transport of a connection, after its handshake if there is one."""
+        tls = self._ssl_context
 
-    Without that, the kernel would go on offering the rest for many minutes.
-    """
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-    transport.abort()
+        def arrive() -> None:
+            self._arriving.pop(link, None)
+
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: self._visitors.welcome(self._web(), arrive),
+                link,
+                ssl=tls,
+                ssl_handshake_timeout=HANDSHAKE_S if tls else None,
+            )
+        except OSError:  # of the client's making: no handshake, not in time, gone
+            log.debug("connection lost before its first request")
+        finally:
+            arrive()
+
+    def _turn_away(self, link: socket.socket) -> None:
+        """End a handshake; the transport notices, and closes the socket."""
+        del self._arriving[link]
+        with suppress(OSError):  # it is gone already
+            link.shutdown(socket.SHUT_RDWR)
+
+    async def _look_again_and_again(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            cut = self._visitors.look()
+            if cut.late:
+                log.warning("late connections cut", extra={"connections": cut.late})
+            if cut.slow:
+                log.warning("stalled connections cut", extra={"connections": cut.slow})
+            if self._refused:
+                log.warning("connection refused", extra={"connections": self._refused})
+            if self._closed:
+                log.warning(
+                    "idle connections closed", extra={"connections": self._closed}
+                )
+            self._refused = self._closed = 0
+            if self._is_short:
+                self._loop.add_reader(self._sock, self._accept)

@@ -29,8 +29,9 @@ from tallystick_server.ops.descriptors import make_room
 from tallystick_server.ops.peers import Peers
 from tallystick_server.web.app import make_app, make_runner
 from tallystick_server.web.compressed import BundleCache
-from tallystick_server.web.connections import CappedSite, StalledReaders
+from tallystick_server.web.connections import CappedSite
 from tallystick_server.web.services import Limits, Services, make_services
+from tallystick_server.web.visitors import Patience, Visitors
 from tallystick_server.wiring.listening import bind, make_tls
 from tallystick_server.wiring.running import Permissions, RunningLog, World, start_log
 
@@ -40,7 +41,6 @@ EXIT_FAILED = 5
 """Exit code when a writer failed: another start may succeed, once all is re-read."""
 
 _MAINTAIN_S = 60.0
-_STALLED_S = 1.0
 
 
 @dataclass(slots=True)
@@ -79,6 +79,7 @@ async def serve(start: Start) -> None:
         site = CappedSite(
             runner,
             sock,
+            visitors=_make_visitors(start),
             most=make_room(settings.max_connections),
             backlog=settings.backlog,
             ssl_context=tls,
@@ -88,7 +89,7 @@ async def serve(start: Start) -> None:
         log.info("serving", extra={"url": site.name, "logs": list(services.hosted)})
         start.announce(site.name)
         try:
-            await _run(start, logs, runner, site)
+            await _run(start, logs, site)
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from errors
     log.info("stopped")
@@ -107,16 +108,11 @@ async def _start_logs(
     return logs
 
 
-async def _run(
-    start: Start, logs: list[RunningLog], runner: web.AppRunner, site: CappedSite
-) -> None:
+async def _run(start: Start, logs: list[RunningLog], site: CappedSite) -> None:
     """Run everything beside the requests until the process is told to end."""
     keepers = [running.keeper for running in logs if running.keeper is not None]
     async with asyncio.TaskGroup() as group:
-        beside = [
-            group.create_task(_maintain(logs)),
-            group.create_task(_cut_stalled(runner, start)),
-        ]
+        maintaining = group.create_task(_maintain(logs))
         keeping = [group.create_task(keeper.run()) for keeper in keepers]
         await start.stop.wait()
         log.info("stopping")
@@ -128,8 +124,7 @@ async def _run(
         await asyncio.gather(*keeping)
         for running in logs:
             await running.log.close()  # wakes who waits for witnesses
-        for task in beside:
-            task.cancel()
+        maintaining.cancel()
 
 
 def _end_at_once(name: str, error: BaseException) -> None:
@@ -149,19 +144,6 @@ async def _maintain(logs: list[RunningLog]) -> None:
         await asyncio.sleep(_MAINTAIN_S)
         for running in logs:
             running.opened.store.maintain()
-
-
-async def _cut_stalled(runner: web.AppRunner, start: Start) -> None:
-    """Cut connections whose client takes nothing of its answer."""
-    stalled = StalledReaders(
-        start.loaded.settings.server.write_timeout_s, clock_s=time.monotonic
-    )
-    while True:
-        await asyncio.sleep(_STALLED_S)
-        connections = runner.server.connections if runner.server else []
-        open_ones = [one.transport for one in connections if one.transport is not None]
-        if cut := stalled.cut(open_ones):
-            log.warning("stalled connections cut", extra={"connections": cut})
 
 
 def _names(loaded: Loaded) -> list[str]:
@@ -187,6 +169,16 @@ def _make_services(start: Start, logs: list[RunningLog]) -> Services:
         ),
         bundles=BundleCache(most_bytes=settings.bundle_cache_bytes),
     )
+
+
+def _make_visitors(start: Start) -> Visitors:
+    settings = start.loaded.settings.server
+    patience = Patience(
+        head_s=settings.head_timeout_s,
+        write_s=settings.write_timeout_s,
+        least_rate=settings.write_least_rate,
+    )
+    return Visitors(patience, clock_s=time.monotonic)
 
 
 def _make_runner(start: Start, services: Services) -> web.AppRunner:

@@ -32,7 +32,7 @@ class Waiting(Urllib3Transport):
 
 
 class Hirings:
-    """Counts the teams that are made, and holds each back until a second is made too."""
+    """Counts the teams that are made, and holds each back for a second one."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -1,123 +1,143 @@
-"""Connections: capped in number, and cut when nobody takes what is sent."""
+"""Connections: capped in number, taken in again after a shortage."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from tallystick_server.web.app import make_app, make_runner
-from tallystick_server.web.connections import CappedSite, StalledReaders
+from tallystick_server.web.connections import CappedSite
+from tallystick_server.web.visitors import Patience, Visitors
 from tests.fakes.web import WebBench, read_reply
 
 ASK = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+HALF = b"POST /v1/logs/events/entries HTTP/1.1\r\nHost: x\r\n"
+
+Link = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class Pipe(asyncio.Transport):
-    """A transport that holds as many bytes as it is told to."""
+class ShortSocket(socket.socket):
+    """A listening socket that has no descriptors to give for a while."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.waiting = 0
-        self.is_cut = False
+    fails = 0
 
-    def get_write_buffer_size(self) -> int:
-        return self.waiting
-
-    def is_closing(self) -> bool:
-        return self.is_cut
-
-    def abort(self) -> None:
-        self.is_cut = True
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.fails:
+            self.fails -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
 
 
-class Watch:
-    """A watch over stalled readers, and its time."""
+class Door:
+    """A served application on a Unix socket, with room for two connections."""
 
-    def __init__(self) -> None:
-        self.now_s = 0.0
-        self.stalled = StalledReaders(30.0, clock_s=lambda: self.now_s)
-        self.pipe = Pipe()
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "capped")
+        self.bench = WebBench(folder)
+        self.runner = make_runner(make_app(self.bench.services), shutdown_s=1.0)
+        self.sock = ShortSocket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.bind(self.path)
 
-    def look(self, at_s: float, waiting: int) -> int:
-        self.now_s, self.pipe.waiting = at_s, waiting
-        return self.stalled.cut([self.pipe])
+    async def open(self) -> Link:
+        return await asyncio.open_unix_connection(self.path)
 
-
-def test_a_reader_that_takes_nothing_is_cut_in_time() -> None:
-    watch = Watch()
-
-    cuts = [watch.look(at_s, 100) for at_s in (0, 29.9, 30)]
-
-    assert cuts == [0, 0, 1]
-    assert watch.pipe.is_cut
-    assert watch.look(60, 100) == 0
+    async def ask(self, link: Link, data: bytes = ASK) -> int:
+        link[1].write(data)
+        return (await read_reply(link[0])).status
 
 
-def test_a_slow_reader_that_takes_something_is_left_alone() -> None:
-    watch = Watch()
-
-    cuts = [watch.look(20.0 * step, 1_000 - step) for step in range(20)]
-
-    assert cuts == [0] * 20
-
-
-def test_a_reader_that_was_done_in_between_starts_anew() -> None:
-    watch = Watch()
-
-    cuts = [watch.look(0, 100), watch.look(20, 0), watch.look(31, 100)]
-
-    assert cuts == [0, 0, 0]
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Door]:
+    door = Door(folder)
+    await door.runner.setup()
+    visitors = Visitors(Patience(), clock_s=asyncio.get_running_loop().time)
+    site = CappedSite(door.runner, door.sock, visitors=visitors, most=2, backlog=5)
+    await site.start()
+    try:
+        yield door
+    finally:
+        await site.stop()
+        await door.runner.cleanup()
 
 
-def test_closed_connections_are_forgotten() -> None:
-    watch = Watch()
-    watch.look(0, 100)
-
-    watch.stalled.cut([])
-
-    assert watch.stalled._seen == {}
-
-
-@pytest.fixture
-def door(tmp_path: Path) -> socket.socket:
-    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    bound.bind(str(tmp_path / "capped"))
-    return bound
-
-
-async def test_a_connection_over_the_cap_is_closed_as_it_comes(
-    tmp_path: Path, door: socket.socket
+async def test_a_newcomer_takes_the_place_of_who_was_idle_longest(
+    tmp_path: Path,
 ) -> None:
-    runner = make_runner(make_app(WebBench(tmp_path).services), shutdown_s=1.0)
-    await runner.setup()
-    await CappedSite(runner, door, most=2, backlog=5).start()
-    path = str(tmp_path / "capped")
-    kept = [await asyncio.open_unix_connection(path) for _ in range(2)]
-    for reader, writer in kept:
-        writer.write(ASK)
-        await read_reply(reader)
+    async with opened(tmp_path) as door:
+        links = [await door.open() for _ in range(2)]
+        asked = [await door.ask(link) for link in links]
 
-    reader, writer = await asyncio.open_unix_connection(path)
-    refused = await reader.read()
-    kept[0][1].write(ASK)
-    served = await read_reply(kept[0][0])
-    for stream in (writer, kept[0][1], kept[1][1]):
-        stream.close()
-        await stream.wait_closed()
-    await runner.cleanup()
+        links.append(await door.open())
+        newcomer = await door.ask(links[2])
+        first = await links[0][0].read()
+        second = await door.ask(links[1])
+        for _, writer in links:
+            writer.close()
+
+    assert asked == [200, 200]
+    assert (newcomer, first, second) == (200, b"", 200)
+
+
+async def test_where_everybody_is_being_answered_a_newcomer_is_refused(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as door:
+        token = f"Authorization: Bearer {door.bench.token.text}\r\n".encode()
+        rest = b"Idempotency-Key: k\r\nContent-Length: 5\r\nExpect: 100-continue\r\n"
+        busy = [await door.open() for _ in range(2)]
+        for reader, writer in busy:
+            writer.write(HALF + token + rest + b"\r\n")
+            await reader.readuntil(b"100 Continue\r\n\r\n")
+
+        reader, writer = await door.open()
+        refused = await reader.read()
+        for _, one in (*busy, (reader, writer)):
+            one.transport.abort()
 
     assert refused == b""
-    assert served.status == 200
 
 
-async def test_a_site_needs_a_runner_that_is_set_up(
-    tmp_path: Path, door: socket.socket
+@pytest.mark.slow
+async def test_a_shortage_of_descriptors_is_told_once_and_gone_through(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    runner = make_runner(web.Application())
+    async with opened(tmp_path) as door:
+        door.sock.fails = 2
+        link = await door.open()
+        short = await door.ask(link)
+        link[1].close()
 
-    with door, pytest.raises(RuntimeError, match="setup"):
-        CappedSite(runner, door, most=2, backlog=5)
+    told = [record for record in caplog.records if record.message == "cannot accept"]
+    assert short == 200
+    assert [record.levelno for record in told] == [logging.ERROR]
+    assert door.sock.fails == 0
+
+
+async def test_a_site_that_was_stopped_takes_nobody_in(tmp_path: Path) -> None:
+    async with opened(tmp_path) as door:
+        pass
+
+    with pytest.raises(OSError, match="refused"):
+        await door.open()
+
+
+async def test_a_site_needs_a_runner_that_is_set_up(tmp_path: Path) -> None:
+    door = Door(tmp_path)
+    visitors = Visitors(Patience(), clock_s=asyncio.get_running_loop().time)
+
+    with door.sock, pytest.raises(RuntimeError, match="setup"):
+        CappedSite(
+            make_runner(web.Application()),
+            door.sock,
+            visitors=visitors,
+            most=2,
+            backlog=5,
+        )

@@ -10,7 +10,7 @@ import pytest
 
 from tallystick_merkle.tile import ENTRIES, Tile, format_bundle, format_tile_path
 from tallystick_server.errors import UnavailableError
-from tallystick_server.web.unsent import Unsent
+from tallystick_server.web.unsent import PRESSED_RATE, PRESSED_S, Unsent
 from tests.fakes.logs import NAME
 from tests.fakes.web import WebBench
 
@@ -26,6 +26,56 @@ def test_over_the_bound_nothing_more_is_taken_on() -> None:
         unsent.check()
 
     unsent.check()
+
+
+class Pipe(asyncio.Transport):
+    """A transport that holds as many bytes as it is told to."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__()
+        self.waiting = waiting
+        self.is_cut = False
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+    def abort(self) -> None:
+        self.is_cut = True
+
+
+def test_who_drips_is_cut_where_others_are_refused() -> None:
+    now_s = 0.0
+    unsent = Unsent(100, clock_s=lambda: now_s)
+    size = 10 * PRESSED_RATE
+    drips, reads, young = Pipe(size - 1_000), Pipe(4 * PRESSED_RATE), Pipe(size)
+
+    def refuse() -> list[bool]:
+        with pytest.raises(UnavailableError):
+            unsent.check()
+        return [pipe.is_cut for pipe in (drips, reads, young)]
+
+    with unsent.sending(size, drips), unsent.sending(size, reads):
+        now_s = PRESSED_S - 1
+        at_first = refuse()
+        with unsent.sending(size, young):
+            now_s = PRESSED_S
+            then = refuse()
+
+    assert at_first == [False, False, False]
+    assert then == [True, False, False]
+    assert unsent.bytes == 0
+
+
+def test_nobody_is_cut_while_there_is_room() -> None:
+    now_s = 0.0
+    unsent = Unsent(100, clock_s=lambda: now_s)
+    drips = Pipe(99)
+
+    with unsent.sending(99, drips):
+        now_s = 1_000.0
+        unsent.check()
+
+    assert not drips.is_cut
 
 
 async def bounded(folder: Path) -> WebBench:
