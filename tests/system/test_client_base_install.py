@@ -84,7 +84,8 @@ def test_the_version_and_the_help_are_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "extra"), [("server", "server"), ("witness", "witness")]
+    ("command", "extra"),
+    [("server", "server"), ("witness", "witness")],
 )
 def test_a_missing_extra_of_another_house_is_one_line(
     tmp_path: Path, command: str, extra: str
@@ -94,6 +95,15 @@ def test_a_missing_extra_of_another_house_is_one_line(
     assert said.returncode == 2
     assert f"tallystick[{extra}]" in said.stderr
     assert "Traceback" not in said.stderr
+
+
+def test_a_missing_extra_of_the_selftest_is_one_line(tmp_path: Path) -> None:
+    said = run(tmp_path, "selftest", "--data", tmp_path)
+
+    assert said.returncode == 2
+    assert "pip install 'tallystick[server]'" in said.stderr
+    assert said.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", [("audit",), ("prove", "1"), ("append", "FILE")])

@@ -26,7 +26,7 @@ BESIDE_THE_DEMO = (
     "how-to/run-a-witness.md",
     "verify-without-us.md",
 )
-ALONE = ("how-to/run-a-log.md", "how-to/recover.md")
+ALONE = ("how-to/run-a-log.md", "how-to/recover.md", "how-to/test-your-disk.md")
 
 
 def free_ports() -> dict[str, str]:

@@ -18,9 +18,12 @@ GROUP = "tallystick.commands"
 """The entry-point group in which a house names its commands."""
 
 _HELP = {
+    "selftest": "Try out on your own disk that nothing acked is lost (for operators).",
     "server": "Run a log server (for operators).",
     "witness": "Run a witness that cosigns logs (for operators).",
 }
+_EXTRAS = {"selftest": "server"}  # the others are named as their extra
+_SINGLE = frozenset({"selftest"})  # one command, no group of them
 
 
 def names() -> tuple[str, ...]:
@@ -55,8 +58,9 @@ def load(entry: EntryPoint) -> typer.Typer:
     try:
         app: object = entry.load()
     except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(entry.name, entry.name)
         raise MissingExtraError(
-            f"tallystick {entry.name} needs: pip install 'tallystick[{entry.name}]' "
+            f"tallystick {entry.name} needs: pip install 'tallystick[{extra}]' "
             f"(there is no module {error.name})"
         ) from error
     if not isinstance(app, typer.Typer):
@@ -73,7 +77,8 @@ def hand_over(shell: Shell, name: str, arguments: list[str]) -> list[str]:
                 f"{option} before {name!r} is the client's: leave it out, or give an "
                 f"option of {name!r} after its subcommand"
             )
-    if not shell.is_json or not arguments or {"--json", "--help"} & set(arguments):
+    shows_help = not arguments and name not in _SINGLE
+    if not shell.is_json or shows_help or {"--json", "--help"} & set(arguments):
         return arguments
     return [*arguments, "--json"]
 

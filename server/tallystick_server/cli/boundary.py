@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Never, ParamSpec, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from tallystick_server.errors import ServerError, StartError
 from tallystick_server.ops.logging import clean
@@ -60,18 +60,43 @@ class Commands(TyperGroup):
         """Run a command and end the process."""
         del standalone_mode  # its way to tell an error takes many lines
         words = list(sys.argv[1:] if args is None else args)
-        try:
-            ended: object = super().main(
-                words,
-                prog_name,
-                complete_var,
-                standalone_mode=False,
-                windows_expand_args=windows_expand_args,
-                **extra,
-            )
-        except typer.TyperException as error:
-            ended = report(error, is_json="--json" in words)
-        sys.exit(ended if type(ended) is int else 0)
+        run = functools.partial(
+            super().main,
+            words,
+            prog_name,
+            complete_var,
+            standalone_mode=False,
+            windows_expand_args=windows_expand_args,
+            **extra,
+        )
+        _end(run, house="tallystick server", is_json="--json" in words)
+
+
+class SingleCommand(TyperCommand):
+    """A command that stands alone, told in the same way under its own name."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: object,
+    ) -> Never:
+        """Run the command and end the process."""
+        del standalone_mode
+        words = list(sys.argv[1:] if args is None else args)
+        run = functools.partial(
+            super().main,
+            words,
+            prog_name,
+            complete_var,
+            standalone_mode=False,
+            windows_expand_args=windows_expand_args,
+            **extra,
+        )
+        _end(run, house=f"tallystick {self.name}", is_json="--json" in words)
 
 
 def bounded(command: Callable[P, T]) -> Callable[P, T]:
@@ -97,13 +122,13 @@ def bounded(command: Callable[P, T]) -> Callable[P, T]:
     return run
 
 
-def report(error: typer.TyperException, *, is_json: bool) -> int:
+def report(error: typer.TyperException, *, house: str, is_json: bool) -> int:
     """Tell an error on stderr, and as an object for `--json`; give the exit code."""
     code = error.exit_code if isinstance(error, CommandError) else EXIT_USAGE
     kind = error.kind if isinstance(error, CommandError) else type(error).__name__
     message = clean(error.format_message().strip() + _hint(error))
     if message:  # a group without a command has shown its help already
-        sys.stderr.write(f"tallystick server: {message}\n")
+        sys.stderr.write(f"{house}: {message}\n")
     if is_json:
         told = {"exit_code": code, "kind": kind, "message": message}
         sys.stdout.write(json.dumps({"error": told}) + "\n")
@@ -116,6 +141,15 @@ def show(answer: Mapping[str, object], lines: list[str], *, as_json: bool) -> No
     text = json.dumps(answer, indent=1) if as_json else "\n".join(lines)
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def _end(run: Callable[[], object], *, house: str, is_json: bool) -> Never:
+    """Run a command, tell its error, and end the process with its exit code."""
+    try:
+        ended = run()
+    except typer.TyperException as error:
+        ended = report(error, house=house, is_json=is_json)
+    sys.exit(ended if type(ended) is int else 0)
 
 
 def _command_error(error: Exception, line: str, exit_code: int) -> CommandError:

@@ -9,6 +9,7 @@ from typer.main import get_command
 
 from tallystick_client.cli.app import build
 from tallystick_server.cli import app as server_app
+from tallystick_server.cli.selftest import app as selftest_app
 from tallystick_witness.cli import app as witness_app
 from tests.unit.house.source_tree import ROOT
 
@@ -28,6 +29,7 @@ def commands() -> dict[str, object]:
     """Every command by its words, the groups left out but for their options."""
     found: dict[str, object] = {}
     walk("tallystick", get_command(build()), found)
+    walk("tallystick selftest", get_command(selftest_app), found)
     walk("tallystick server", get_command(server_app), found)
     walk("tallystick witness", get_command(witness_app), found)
     return found

@@ -65,7 +65,7 @@ def json_members(words: str) -> set[str]:
     [
         "append", "receipts list", "receipts upgrade", "verify", "prove", "head",
         "audit",
-        "policy check", "key generate", "key show", "demo", "version",
+        "policy check", "key generate", "key show", "demo", "version", "selftest",
         "witness init", "witness list", "witness evidence",
     ],
 )  # fmt: skip
@@ -96,6 +96,8 @@ def answer_members(file: str) -> set[str]:
     [
         ("making.py", ["init"]),
         ("checking.py", ["fsck"]),
+        ("copying.py", ["backup", "restore"]),
+        ("promoting.py", ["promote"]),
         ("config.py", ["config check"]),
         ("tokens.py", ["token add", "token list", "token revoke"]),
     ],

@@ -1,4 +1,4 @@
-"""The wheel carries four typed packages, one command and two groups of subcommands."""
+"""The wheel carries four typed packages, one command, and what that one loads."""
 
 import os
 import tomllib
@@ -67,6 +67,7 @@ def test_the_wheel_names_its_commands(wheel: Path) -> None:
         "[console_scripts]",
         "tallystick = tallystick_client.cli.main:main",
         "[tallystick.commands]",
+        "selftest = tallystick_server.cli.selftest:app",
         "server = tallystick_server.cli:app",
         "witness = tallystick_witness.cli:app",
     ]

@@ -30,6 +30,10 @@ def test_json_is_handed_over(given: list[str], handed: list[str]) -> None:
     assert hand_over(Shell(), "server", given) == given
 
 
+def test_json_is_handed_over_to_a_command_that_needs_no_words() -> None:
+    assert hand_over(Shell(is_json=True), "selftest", []) == ["--json"]
+
+
 @pytest.mark.parametrize("option", ["--state", "--config"])
 def test_an_option_that_would_have_no_effect_is_refused(run: Run, option: str) -> None:
     said = run(option, "x", "server", "config", "check")
@@ -51,7 +55,7 @@ def test_the_other_houses_answer_in_json_wherever_it_is_asked_for(
 
 
 def test_the_other_houses_are_known_by_name() -> None:
-    assert names() == ("server", "witness")
+    assert names() == ("selftest", "server", "witness")
 
 
 def test_a_missing_library_says_what_to_install() -> None:
@@ -61,6 +65,17 @@ def test_a_missing_library_says_what_to_install() -> None:
         load(entry)
 
     assert "tallystick server needs: pip install 'tallystick[server]'" in str(
+        caught.value
+    )
+
+
+def test_a_missing_library_of_the_selftest_names_the_servers_extra() -> None:
+    entry = EntryPoint("selftest", "library_that_is_not_there.cli:app", GROUP)
+
+    with pytest.raises(MissingExtraError) as caught:
+        load(entry)
+
+    assert "tallystick selftest needs: pip install 'tallystick[server]'" in str(
         caught.value
     )
 

@@ -1,0 +1,1 @@
+"""The selftest: a bounded crash-and-verify drill on the operator's own disk."""
