@@ -79,6 +79,18 @@ def open_environment(
     return _open(directory, create=False, read_only=read_only, map_bytes=map_bytes)
 
 
+def sync_names(directory: Path) -> None:
+    """Make the names of an environment's files durable. Raises StoreError."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StoreError(f"cannot sync {directory}: {error.strerror}") from error
+
+
 def open_tables(env: lmdb.Environment) -> Tables:
     """Open the tables of a store; raise IntegrityError when one is missing."""
     try:

@@ -46,6 +46,7 @@ from tallystick_server.storage.environment import (
     create_environment,
     open_environment,
     open_tables,
+    sync_names,
 )
 from tallystick_server.storage.items import (
     get_entries,
@@ -383,6 +384,7 @@ def create_store(directory: Path, first: Commit, *, map_bytes: int = MAP_BYTES) 
             put_commit(write, tables, first)
     except lmdb.Error as error:
         raise StoreError(f"cannot make a store at {directory}: {error}") from error
+    sync_names(directory)
 
 
 def _about(entry: bytes) -> About:
