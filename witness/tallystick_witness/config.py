@@ -18,6 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tallystick_witness.errors import UsageError
 
+MAX_FILE = 1024 * 1024
+"""Longest configuration file in bytes."""
+
+MAX_LINE = 4096
+"""Longest line of it: the time to read a dotted name grows with its square."""
+
 _PATHS = frozenset({"data", "anchor", "tls_cert", "tls_key"})
 
 ENV_PREFIX = "TALLYSTICK_WITNESS__"
@@ -125,9 +131,16 @@ def load_settings(
 
 def _read_file(file: Path) -> Mapping[str, object]:
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        with file.open("rb") as source:
+            data = source.read(MAX_FILE + 1)
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
+    if len(data) > MAX_FILE:
+        raise UsageError(f"{file} is longer than {MAX_FILE} bytes")
+    if max(map(len, data.split(b"\n"))) > MAX_LINE:
+        raise UsageError(f"{file} has a line of more than {MAX_LINE} bytes")
+    try:
+        document = tomllib.loads(data.decode())
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{file} is not TOML: {error}") from error
     strangers = sorted(set(document) - {"witness"})

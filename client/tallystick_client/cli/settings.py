@@ -27,6 +27,9 @@ from tallystick_client.trust_directory import default_state
 MAX_CONFIG = 1024 * 1024
 """Longest configuration file in bytes."""
 
+MAX_LINE = 4096
+"""Longest line of it: the time to read a dotted name grows with its square."""
+
 PREFIX = "TALLYSTICK_CLIENT__"
 """How the environment variables begin."""
 
@@ -77,6 +80,8 @@ def state_directory(
 
 
 def _read_file(data: bytes, path: Path) -> Settings:
+    if max(map(len, data.split(b"\n"))) > MAX_LINE:
+        raise UsageError(f"{path} has a line of more than {MAX_LINE} bytes")
     try:
         content = tomllib.loads(data.decode())
     except (ValueError, RecursionError) as error:  # a number may have too many digits

@@ -43,6 +43,9 @@ PREFIX = "TALLYSTICK_"
 MAX_FILE = 1024 * 1024
 """Longest configuration file in bytes."""
 
+MAX_LINE = 4096
+"""Longest line of it: the time to read a dotted name grows with its square."""
+
 _OTHER_HOUSES = frozenset({"client", "witness"})
 _SECRET_WORDS = ("token", "secret", "password", "passphrase")
 _MASK = "********"
@@ -143,6 +146,8 @@ def _read_file(path: Path) -> Tree:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     if len(data) > MAX_FILE:
         raise UsageError(f"{path} is longer than {MAX_FILE} bytes")
+    if max(map(len, data.split(b"\n"))) > MAX_LINE:
+        raise UsageError(f"{path} has a line of more than {MAX_LINE} bytes")
     try:
         return tomllib.loads(data.decode())
     except (ValueError, RecursionError) as error:  # a number may have too many digits
