@@ -37,7 +37,9 @@ class WrittenLog:
 
     @property
     def reader(self) -> Reader:
-        return Reader(self.store)
+        reader = Reader(self.store, self.head)
+        reader.watch(self.stop_signing)
+        return reader
 
     @property
     def head(self) -> Head:

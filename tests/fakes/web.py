@@ -84,7 +84,7 @@ class WebBench:
         self.token = self.add_token("service")
         self.log = Log(
             Identity(NAME, ORIGIN, "raw", log_key().verifier),
-            reader=Reader(self.store),
+            reader=Reader(self.store, self.inner.state.head),
             head=self.inner.state.head,
             published=None,
             policy=policy,

@@ -19,7 +19,7 @@ from tallystick_merkle.errors import KernelError, RefusedError
 from tallystick_merkle.exchange.witness import Conflict, Cosigned
 from tallystick_merkle.keys import VerifierKey
 from tallystick_server.clock import Clock
-from tallystick_server.errors import ServerError, StoreError
+from tallystick_server.errors import IntegrityError, ServerError, StoreError
 from tallystick_server.log.asked import AskedWitness
 from tallystick_server.log.claims import judge_claim
 from tallystick_server.log.evidence import Evidence
@@ -88,6 +88,8 @@ class Asker:
             self._fail(asked, str(error), wish_s=error.retry_after_s)
         except KernelError as error:
             self._fail(asked, str(error))
+        except IntegrityError as error:  # the log has been told, and signs no more
+            self._fail(asked, f"not asked: what is stored is wrong: {error}")
         except ServerError:
             raise
         except Exception:  # noqa: BLE001 -- a witness's answer must not end the loop
@@ -146,13 +148,16 @@ class Asker:
         if note is None:
             return ""
         head = self._log.head
-        claim = judge_claim(
-            note,
-            log_key=self._log.key,
-            witness_keys=target.keys,
-            held_size=head.size,
-            root_at=self._log.reader.root,
-        )
+        try:
+            claim = judge_claim(
+                note,
+                log_key=self._log.key,
+                witness_keys=target.keys,
+                held_size=head.size,
+                root_at=self._log.reader.root,
+            )
+        except IntegrityError as error:  # the log has been told, and signs no more
+            return f"it cannot be compared: what is stored is wrong: {error}"
         if not claim.contradicts:
             return claim.problem
         reason = f"witness {target.name} contradicts the log: {claim.problem}"

@@ -8,6 +8,7 @@ has no sequencer and takes nothing.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ MAX_WAITERS = 10_000
 """Most requests that wait for a witnessed head; beyond it they are answered (D4)."""
 
 _DISK_CHECK_MS = 1_000
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class Log:
         self._stopped: Callable[[], str | None] = lambda: "the log is read-only"
         self.refusal = "the log is read-only"
         self._waiters: dict[asyncio.Future[None], int] = {}
+        self.doubt: str | None = None
+        reader.watch(self._saw_doubt)
 
     def attach(
         self,
@@ -97,6 +102,8 @@ class Log:
         self._sequencer = sequencer
         self._stop = stop
         self._stopped = stopped
+        if self.doubt is not None:
+            stop(self.doubt)
 
     @property
     def name(self) -> str:
@@ -152,12 +159,21 @@ class Log:
         """Take note of a released head. Called by the sequencer, on the loop."""
         if self.published is not None and self.published.size >= self.head.size:
             self._unwitnessed_from_ms = head.time_ms
+        self.reader.follow(head)
         self.head = head
 
     def stop_signing(self, reason: str) -> None:
         """Sign nothing more in this process (D9)."""
         if self._stop is not None:
             self._stop(reason)
+
+    def _saw_doubt(self, what: str) -> None:
+        """Sign nothing on top of data that are wrong. May come from any thread."""
+        if self.doubt is None:
+            self.doubt = f"what is stored is wrong: {what}"
+        facts = {"log": self.name, "what": what}
+        _log.error("stored data are wrong", extra=facts)
+        self.stop_signing(self.doubt)
 
     async def append(self, submission: Submission) -> Ack:
         """Append; durable when this returns. Refusals come before any promise.

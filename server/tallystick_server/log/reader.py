@@ -1,34 +1,37 @@
-"""Read proofs, tiles and bundles out of a store.
+"""Read proofs, tiles and bundles out of a store, and let nothing wrong leave.
 
 Interior nodes are stored, so a proof is read and not recomputed.  Everything here is
-about sizes that are committed; the caller knows which those are.  Roots of committed
-sizes never change, so those asked for are kept.  A proof is checked before it leaves.
+about sizes up to that of a head, which is signed, and to whose root everything is led
+back (see `verified`).  A leaf, a path to one and a range proof alone are not: whoever
+asks for them checks them with what he has, inside `doubting`.  Roots never change, so
+those asked for are kept.
+
+What turns out to be wrong is told to whoever watches: the log stops signing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
 from tallystick_merkle.errors import ProofError
-from tallystick_merkle.hashing import HASH_SIZE
 from tallystick_merkle.proof import (
     Plan,
+    check_consistency,
     check_inclusion,
     plan_consistency,
     plan_inclusion,
-    plan_root,
 )
 from tallystick_merkle.rangeproof import range_shape
 from tallystick_merkle.receipt import Receipt, format_receipt
 from tallystick_merkle.shape import Node
-from tallystick_merkle.tile import Tile, format_bundle
-from tallystick_merkle.tilewalk import HEIGHT
+from tallystick_merkle.tile import Tile
 from tallystick_server.errors import IntegrityError
 from tallystick_server.log.nodes import NodeReader
-from tallystick_server.storage.base import LogStore
+from tallystick_server.log.verified import Verified
+from tallystick_server.storage.base import Head, LogStore
 
 Hashes = tuple[bytes, ...]
 
@@ -47,22 +50,42 @@ class Proven:
 class Reader:
     """Answers questions about one log's tree from its store."""
 
-    def __init__(self, store: LogStore) -> None:
-        """Read from `store`; of what is read only some roots are kept."""
-        self._store = store
+    def __init__(self, store: LogStore, head: Head) -> None:
+        """Read from `store` what leads to `head`, whose signature was verified."""
         self._nodes = NodeReader(store)
+        self._verified = Verified(store, head)
         self._root = lru_cache(maxsize=_KEPT_ROOTS)(self._read_root)
+        self._tell: Callable[[str], None] = lambda _: None
+
+    def follow(self, head: Head) -> None:
+        """Take note of a newer head, which was released."""
+        self._verified.follow(head)
+
+    def watch(self, tell: Callable[[str], None]) -> None:
+        """Have `tell` called with what is wrong, whenever something is.
+
+        It may be called from any thread that reads.
+        """
+        self._tell = tell
 
     def leaf(self, index: int) -> bytes:
-        """Read the 32-byte hash of a leaf."""
-        return self._nodes.read([Node(0, index)])[0]
+        """Read the 32-byte hash of a leaf, to be checked with its path."""
+        with self.doubting():
+            return self._nodes.read([Node(0, index)])[0]
 
     def root(self, size: int) -> bytes:
-        """Give the root at any committed size; of size 0 it is the empty root."""
-        return self._root(size)
+        """Give the root at any size up to the head's; of size 0 it is the empty root.
+
+        Raises ProofError for a larger size.
+        """
+        with self.doubting():
+            return self._root(size)
 
     def inclusion(self, *, index: int, size: int) -> Hashes:
-        """Read the inclusion path of a leaf. Raises ProofError outside the tree."""
+        """Read the inclusion path of a leaf, to be checked by whoever has the leaf.
+
+        Raises ProofError outside the tree.
+        """
         return self._nodes.fulfil(plan_inclusion(index=index, size=size))
 
     def prove(self, *, index: int, size: int) -> Proven:
@@ -70,43 +93,53 @@ class Reader:
 
         Raises ProofError outside the tree, IntegrityError for a proof that is wrong.
         """
-        leaf, path = self._leaf_and_path(index, size)
-        root = self.root(size)
-        with self._doubting():
+        with self.doubting():
+            leaf, path = self._leaf_and_path(index, size)
+            root = self._root(size)
             _check(index, size, leaf, path, root)
         return Proven(leaf, path, root)
 
     def consistency(self, *, old: int, new: int) -> Hashes:
-        """Read the proof that the tree of `old` is a prefix of that of `new`."""
-        return self._nodes.fulfil(plan_consistency(old=old, new=new))
+        """Read the proof that the tree of `old` is a prefix of that of `new`, checked.
+
+        From size 0 there is nothing to prove.  Raises ProofError outside the tree,
+        IntegrityError for a proof that is wrong.
+        """
+        with self.doubting():
+            proof = self._nodes.fulfil(plan_consistency(old=old, new=new))
+            if old:
+                _check_consistency(old, new, self._root(old), self._root(new), proof)
+        return proof
 
     def range_proof(self, *, start: int, stop: int, size: int) -> tuple[Hashes, Hashes]:
-        """Read (left, right) of the proof of leaves [start, stop)."""
+        """Read (left, right) of the proof of leaves [start, stop).
+
+        To be checked by whoever has the leaves.
+        """
         shape = range_shape(start=start, stop=stop, size=size)
         hashes = self._nodes.fulfil(shape.plan())
         return hashes[: len(shape.left)], hashes[len(shape.left) :]
 
     def tile(self, tile: Tile) -> bytes:
-        """Read a hash tile, cut to its width. Requires a width the tree has."""
-        row = self._store.read_row(tile.level * HEIGHT, tile.index)
-        data = row[: tile.width * HASH_SIZE]
-        if len(data) != tile.width * HASH_SIZE:
-            raise IntegrityError(
-                f"row {tile.level * HEIGHT}/{tile.index} has {len(row)} bytes, "
-                f"expected at least {tile.width * HASH_SIZE}"
-            )
-        return data
+        """Read a hash tile, cut to its width. Raises ProofError outside the tree."""
+        try:  # not `doubting`: this is asked for most
+            return self._verified.tile(tile.level, tile.index, tile.width)
+        except IntegrityError as error:
+            self._doubt(error)
+            raise
 
     def bundle(self, tile: Tile) -> bytes:
-        """Read an entry bundle, cut to its width. Requires a width the tree has."""
-        return format_bundle(
-            self._store.read_entries(tile.first, tile.first + tile.width)
-        )
+        """Read an entry bundle, cut to its width. Raises ProofError outside the tree.
+
+        May be called from a thread of its own.
+        """
+        with self.doubting():
+            return self._verified.bundle(tile)
 
     def receipt(self, *, index: int, size: int, root: bytes, note: bytes) -> bytes:
         """Make the receipt of a leaf at the head (size, root) signed in `note`."""
-        leaf, path = self._leaf_and_path(index, size)
-        with self._doubting():
+        with self.doubting():
+            leaf, path = self._leaf_and_path(index, size)
             return checked_receipt(
                 index=index, size=size, root=root, note=note, leaf=leaf, path=path
             )
@@ -119,17 +152,20 @@ class Reader:
         return leaf, tuple(path)
 
     @contextmanager
-    def _doubting(self) -> Iterator[None]:
-        """Keep nothing of what was read if it turns out to be wrong."""
+    def doubting(self) -> Iterator[None]:
+        """Tell of what turns out to be wrong inside the block, and keep none of it."""
         try:
             yield
-        except IntegrityError:
-            self._nodes.forget()
-            self._root.cache_clear()
+        except IntegrityError as error:
+            self._doubt(error)
             raise
 
+    def _doubt(self, error: IntegrityError) -> None:
+        self._nodes.forget()
+        self._tell(str(error))
+
     def _read_root(self, size: int) -> bytes:
-        return self._nodes.fulfil(plan_root(size))[0]
+        return self._verified.root(self._nodes, size)
 
 
 def checked_receipt(
@@ -149,3 +185,17 @@ def _check(index: int, size: int, leaf: bytes, path: Hashes, root: bytes) -> Non
         check_inclusion(index=index, size=size, leaf=leaf, path=path, root=root)
     except ProofError as error:
         raise IntegrityError(f"the proof of entry {index} does not verify") from error
+
+
+def _check_consistency(
+    old: int, new: int, old_root: bytes, new_root: bytes, proof: Hashes
+) -> None:
+    """Raise IntegrityError unless a proof that is about to leave verifies."""
+    try:
+        check_consistency(
+            old=old, new=new, old_root=old_root, new_root=new_root, proof=proof
+        )
+    except ProofError as error:
+        raise IntegrityError(
+            f"the proof from size {old} to size {new} does not verify"
+        ) from error

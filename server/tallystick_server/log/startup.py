@@ -43,7 +43,7 @@ def load_state(store: LogStore, key: VerifierKey) -> tuple[LogState, Published |
     stored = store.load()
     head, published = stored.head, stored.published
     _check_head(head, key)
-    reader = Reader(store)
+    reader = Reader(store, head)
     try:
         edge = load_edge(head.size, store.read_row)
         _check_edge(edge, head)
@@ -97,7 +97,7 @@ def check_anchor(anchor: Anchor, store: LogStore, head: Head) -> bool:
             f"the anchor holds size {size}, the log has only {head.size}: it was set "
             "back; bring the newer data back"
         )
-    found = Reader(store).root(size)
+    found = Reader(store, head).root(size)
     if found != root:
         raise IntegrityError(
             f"the anchor holds root {root.hex()} at size {size}, the log has "

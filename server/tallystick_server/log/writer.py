@@ -16,12 +16,13 @@ and so must be the process (D10).  It is used from one thread only.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tallystick_merkle.rangeproof import RangeTree
 from tallystick_server.clock import Clock
 from tallystick_server.errors import (
+    IntegrityError,
     ServerError,
     SigningStoppedError,
     StoreError,
@@ -37,7 +38,7 @@ from tallystick_server.log.commit import (
     plan,
 )
 from tallystick_server.log.keyring import Signer
-from tallystick_server.storage.base import Head, LogStore, Published
+from tallystick_server.storage.base import Head, LogStore, Published, UsedKey
 
 MAX_STEP_MS = 5_000
 """Largest step of the wall clock against the monotonic one (D12)."""
@@ -110,7 +111,7 @@ class Writer:
         error that means the state is in doubt: then the process must end.
         """
         self.check_clock()
-        known = self._store.find_keys([item.key for item in submissions])
+        known = self._find_keys(submissions)
         planned = plan(
             self._state, submissions, known=known, now_ms=self._clock.now_ms()
         )
@@ -129,6 +130,14 @@ class Writer:
         self._make_durable(step.head, lambda: self._store.commit(step))
         self._state = state
         return Released(state.head, planned.outcomes, tree)
+
+    def _find_keys(self, submissions: Sequence[Submission]) -> Mapping[bytes, UsedKey]:
+        """Look up keys; one that is damaged ends the signing, and nothing is stored."""
+        try:
+            return self._store.find_keys([item.key for item in submissions])
+        except IntegrityError as error:
+            self.stop_signing(f"what is stored is wrong: {error}")
+            raise SigningStoppedError(str(error)) from error
 
     def mark_publishable(self) -> Head:
         """Name the head that may go to the witnesses and be published (D3)."""

@@ -197,7 +197,7 @@ def _make_log(
     )
     return Log(
         Identity(opened.name, opened.state.origin, kind, opened.key),
-        reader=Reader(opened.store),
+        reader=Reader(opened.store, opened.state.head),
         head=opened.state.head,
         published=opened.published,
         policy=opened.policy,

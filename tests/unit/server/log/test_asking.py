@@ -16,9 +16,10 @@ from tallystick_merkle.keys import KeyType, make_signing_key
 from tallystick_merkle.note import format_signature, parse_note
 from tallystick_merkle.shape import Node
 from tallystick_merkle.witnessing import SIZE_TYPE, parse_add_checkpoint
-from tallystick_server.errors import IntegrityError
+from tallystick_server.errors import IntegrityError, ServerError, StoreError
 from tallystick_server.log.asked import WitnessHealth
 from tallystick_server.log.publishing import PublishSettings
+from tallystick_server.storage.base import LogStore
 from tests.fakes.faults import FaultyStore
 from tests.fakes.logs import ORIGIN, check_log
 from tests.fakes.publishing import Bench
@@ -260,22 +261,40 @@ async def test_a_witness_that_has_seen_a_later_head_of_ours_is_no_conflict() -> 
 
 
 class Lost(FaultyStore):
-    """A store whose nodes are gone."""
+    """A store whose nodes cannot be read."""
+
+    def __init__(self, inner: LogStore, error: ServerError) -> None:
+        super().__init__(inner)
+        self._error = error
 
     def read_nodes(self, nodes: Sequence[Node]) -> list[bytes]:
-        raise IntegrityError(f"node {nodes[0]} is not stored")
+        raise self._error
 
 
 async def test_a_store_that_fails_while_proving_ends_the_loop() -> None:
     bench = Bench("all", "a")
     bench.log.append(3)
     bench["a"].saw(1, bench.log.reader.root(1))
-    bench.log.store = Lost(bench.log.store)
+    bench.log.store = Lost(bench.log.store, StoreError("the disk said no"))
 
-    with pytest.raises(IntegrityError, match="is not stored"):
+    with pytest.raises(StoreError, match="said no"):
         await bench.publisher.publish_once()
 
     assert bench.sizes == []
+
+
+async def test_a_proof_that_is_wrong_goes_to_no_witness_and_stops_the_signing() -> None:
+    bench = Bench("all", "a")
+    bench.log.append(3)
+    bench["a"].saw(1, bench.log.reader.root(1))
+    bench.log.store = Lost(bench.log.store, IntegrityError("node 0/1 is not stored"))
+
+    await bench.publisher.publish_once()
+
+    assert bench.sizes == []
+    assert bench.log.stopped == "node 0/1 is not stored"
+    (witness,) = bench.publisher.health().witnesses
+    assert "what is stored is wrong" in str(witness.last_error)
 
 
 async def test_the_facts_about_a_witness_are_told() -> None:

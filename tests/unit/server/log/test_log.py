@@ -27,7 +27,7 @@ class Bench:
         self.asked = 0
         self.log = Log(
             Identity(NAME, ORIGIN, "raw", log_key().verifier),
-            reader=Reader(self.inner.store),
+            reader=Reader(self.inner.store, self.inner.state.head),
             head=self.inner.state.head,
             published=None,
             policy=policy(quorum),

@@ -146,8 +146,8 @@ class RottenStore(FaultyStore):
 
 def test_a_proof_that_is_wrong_does_not_leave_and_nothing_of_it_is_kept() -> None:
     store = RottenStore(LOG)
-    reader = Reader(store)
     head = LOG.state.head
+    reader = Reader(store, head)
 
     with pytest.raises(IntegrityError, match="does not verify"):
         reader.receipt(index=3, size=SIZE, root=head.root, note=head.note)

@@ -36,7 +36,7 @@ def log_of(count: int) -> tuple[MemoryLog, Tree]:
 
 
 LOG, TREE = log_of(700)
-READER = Reader(LOG.store)
+READER = Reader(LOG.store, LOG.state.head)
 SIZE = 701
 
 
@@ -89,9 +89,13 @@ def test_bundles_hold_the_entries() -> None:
     assert parse_bundle(READER.bundle(Tile(ENTRIES, 2, 5))) == entries[512:517]
 
 
-def test_a_tile_wider_than_what_is_stored_is_an_integrity_error() -> None:
-    with pytest.raises(IntegrityError, match="row 0/2"):
+def test_a_tile_that_the_tree_does_not_have_is_no_damage() -> None:
+    with pytest.raises(ProofError, match="tile 0/2 has 189 hashes at size 701"):
         READER.tile(Tile(0, 2, 190))
+    with pytest.raises(ProofError, match="no bundle 2 of 190 entries"):
+        READER.bundle(Tile(ENTRIES, 2, 190))
+    with pytest.raises(ProofError, match="size 702 is over that of the head"):
+        READER.root(702)
 
 
 def test_a_receipt_is_checked_against_the_head_it_names() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tallystick_merkle.tile import format_bundle
+from tallystick_server.log.reader import Reader
 from tallystick_server.storage.base import LogStore
 from tallystick_server.web.incoming import read_wait
 from tests.fakes.cosigned import cosigned, policy
@@ -141,7 +142,7 @@ async def test_an_unexpected_error_is_logged_and_answered_without_detail(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench = WebBench(tmp_path)
-    bench.log.reader._store = BrokenStore(bench.store)  # type: ignore[assignment] # a store as seen by one method
+    bench.log.reader = Reader(BrokenStore(bench.store), bench.log.head)  # type: ignore[arg-type] # a store as seen by one method
     async with bench:
         reply = await bench.get(f"/t/{NAME}/tile/0/000.p/1", X_Request_ID="abc")
 
