@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from tallystick_server.cli import checking, config, making, serving, tokens
+from tallystick_server.cli import (
+    checking,
+    config,
+    copying,
+    making,
+    promoting,
+    serving,
+    tokens,
+)
 from tallystick_server.cli.boundary import Commands
 
 app = typer.Typer(
@@ -17,5 +25,8 @@ app = typer.Typer(
 app.command("init")(making.init)
 app.command("serve")(serving.serve)
 app.command("fsck")(checking.fsck)
+app.command("backup")(copying.backup)
+app.command("restore")(copying.restore)
+app.command("promote")(promoting.promote)
 app.add_typer(config.app, name="config")
 app.add_typer(tokens.app, name="token")

@@ -6,14 +6,13 @@ server, and then checks up to the head that was the last one at its beginning.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from tallystick_server.cli.bars import show_progress
 from tallystick_server.cli.boundary import EXIT_INTEGRITY, bounded, show
 from tallystick_server.cli.options import (
     ConfigOption,
@@ -23,8 +22,6 @@ from tallystick_server.cli.options import (
 )
 from tallystick_server.config.load import Loaded
 from tallystick_server.errors import IntegrityError, NotInitialisedError
-
-Progress = Callable[[int, int], None]
 
 _SHOWN = 20
 
@@ -61,12 +58,12 @@ def _check(loaded: Loaded, name: str) -> dict[str, object]:
     from tallystick_server.wiring.checking import check_stored
 
     try:
-        with _progress(name) as on_progress:
+        with show_progress() as on_step:
             report = check_stored(
                 loaded.settings.server.data,
                 name,
                 loaded.log(name),
-                on_progress=on_progress,
+                on_progress=lambda done, size: on_step(name, done, size),
             )
     except IntegrityError as error:
         problem = {"kind": "store", "text": str(error)}
@@ -101,17 +98,3 @@ def _describe(report: dict[str, object]) -> Iterator[str]:
     yield f"{report['log']}: DAMAGED: {report['counts']}"
     for problem in problems[:_SHOWN] if isinstance(problems, list) else []:
         yield f"  {problem['kind']}: {problem['text']}"
-
-
-@contextmanager
-def _progress(name: str) -> Iterator[Progress | None]:
-    """Show a bar on stderr, if a person is looking at it."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, size: bar.update(task, completed=done, total=size)

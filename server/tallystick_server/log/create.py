@@ -114,7 +114,7 @@ def create_log(
     target = log_directory(data, name)
     _check_arguments(origin, recovery)
     try:
-        with _alone(data):
+        with alone(data):
             if target.exists():
                 raise UsageError(f"the log {name} exists; it is never overwritten")
             _clear_staging(data, name)
@@ -239,8 +239,11 @@ def _is_left_over(file: Path, listed: frozenset[str]) -> bool:
 
 
 @contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    """Make the directories, and keep any other `init` out meanwhile."""
+def alone(data: Path) -> Iterator[None]:
+    """Make the directories; keep any other `init` or `restore` out meanwhile.
+
+    Raises LockedError, UsageError for an unfit file system, OSError.
+    """
     _make_directory(data, mode=0o755)
     check_filesystem(data)
     _make_directory(keys_directory(data), mode=0o700)
@@ -251,7 +254,9 @@ def _alone(data: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise LockedError(f"another init is making a log below {data}") from error
+            raise LockedError(
+                f"another init or restore is making a log below {data}"
+            ) from error
         yield
     finally:
         os.close(descriptor)

@@ -6,7 +6,10 @@ data/keys/NAME.recovery.skey    to be moved offline                  0600
 data/logs/NAME/vkeys            the three public keys, one a line
 data/logs/NAME/writer.lock      held by the process that writes
 data/logs/NAME/log.lmdb/        the store
+data/logs/NAME/evidence/        heads that contradict this log
+data/logs/NAME/restored.json    there while the log is a copy that may not sign
 data/logs/.NAME.new/            a log that `init` is making, or was
+data/logs/.NAME.restore/        a log that `restore` is making, or was
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ import re
 from pathlib import Path
 
 from tallystick_server.errors import UsageError
+
+RESTORED = "restored.json"
+"""Name of the file that makes a log a restored one."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 
@@ -66,6 +72,22 @@ def store_directory(data: Path, name: str) -> Path:
 def lock_path(data: Path, name: str) -> Path:
     """The file that the writing process holds."""
     return log_directory(data, name) / "writer.lock"
+
+
+def restoring_directory(data: Path, name: str) -> Path:
+    """Where `restore` makes a log before it gets its name."""
+    check_log_name(name)
+    return logs_directory(data) / f".{name}.restore"
+
+
+def restored_path(data: Path, name: str) -> Path:
+    """What a restored log may do, while it may not sign."""
+    return log_directory(data, name) / RESTORED
+
+
+def evidence_directory(data: Path, name: str) -> Path:
+    """Where heads that contradict a log are kept; there once there is one."""
+    return log_directory(data, name) / "evidence"
 
 
 def vkeys_path(data: Path, name: str) -> Path:

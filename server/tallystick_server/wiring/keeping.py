@@ -4,6 +4,8 @@
     not cleared            → reads are served, entries get 503; the witnesses are asked
                              again every few seconds, and the writer starts when a
                              quorum has confirmed the log
+    cleared and promoted   → the same, until a quorum has cosigned a head of this
+                             process (D9, see `confirming`)
     contradicted           → the process ends (IntegrityError)
 
 A log that is opened for reading only is not kept at all.
@@ -13,8 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tallystick_merkle.policy import NO_QUORUM, Policy
 from tallystick_server.clock import Clock
@@ -27,12 +31,15 @@ from tallystick_server.log.clearance import (
 )
 from tallystick_server.log.evidence import Evidence
 from tallystick_server.log.log import Log
+from tallystick_server.log.marker import Marker
 from tallystick_server.log.publisher import Publisher
 from tallystick_server.log.publishing import PublishSettings
 from tallystick_server.log.ticker import IntervalTicker
 from tallystick_server.log.witnesses import WitnessPort, WitnessTarget
 from tallystick_server.web.services import Standing
+from tallystick_server.wiring.confirming import UNCONFIRMED, Confirmation
 from tallystick_server.wiring.opening import OpenedLog
+from tallystick_server.wiring.writing import RunningWriter
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +53,9 @@ _NOBODY = Policy((), (), (), NO_QUORUM)
 class Keeper:
     """Clears one log, starts its writer, and publishes until it is told to stop.
 
-    `start_writer` makes the log take entries.  `may_be_unproven` is the operator's
-    one-time word that the data is the newest there is.
+    `data` is the data directory.  `start_writer` lets a log take entries; `make_held`
+    makes a second one over the same store, that nobody sees.  `may_be_unproven` is the
+    operator's one-time word that the data is the newest there is.
     """
 
     opened: OpenedLog
@@ -57,11 +65,16 @@ class Keeper:
     witnesses: WitnessPort
     evidence: Evidence
     clock: Clock
-    start_writer: Callable[[], None]
+    data: Path
+    start_writer: Callable[[Log], RunningWriter]
+    make_held: Callable[[], Log]
     publish_settings: PublishSettings
     may_be_unproven: bool = False
+    draw: Callable[[int], bytes] = secrets.token_bytes
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _publisher: Publisher | None = None
+    _is_cleared: bool = False
+    _held: Log | None = None
 
     async def clear(self) -> None:
         """Ask the witnesses once; start the writer if they let us.
@@ -75,12 +88,14 @@ class Keeper:
 
         Raises the first error of the log (a ServerError): the process must end.
         """
-        if self._publisher is None:
+        if not self._is_cleared:
             ticker = IntervalTicker(ASK_AGAIN_S)
             decision = await wait_for_clearance(self._check, ticker, self._stop)
             if decision is None:
                 return
             await self._act_on(decision)
+        if self._publisher is None and self.opened.marker is not None:
+            await self._confirm(self.opened.marker)
         if self._publisher is not None:
             await self._publisher.run()
 
@@ -90,24 +105,72 @@ class Keeper:
         if self._publisher is not None:
             self._publisher.stop()
 
+    async def close(self) -> None:
+        """End the writer of a promotion that was not confirmed."""
+        if self._held is not None:
+            await self._held.close()
+
     async def _act_on(self, decision: Decision) -> None:
         """Start writing and publishing, or say why not.
 
         A log that was never published is published before anything else happens to
         it: one that grew without ever being cosigned could not be cleared again.
+        A promoted log is confirmed first, by `run`.
         """
         name = self.opened.name
         if not decision.may_sign:
             self.log.refusal = "the log does not sign yet: it asks its witnesses"
             log.error("not signing", extra={"log": name, "why": decision.reason})
             return
-        level = logging.WARNING if decision.is_override else logging.INFO
-        log.log(level, "signing", extra={"log": name, "why": decision.reason})
+        self._is_cleared = True
         if self.opened.anchor is not None:  # from now on the anchor follows each head
             self.opened.anchor.record(self.log.head.size, self.log.head.root)
-        self.start_writer()
-        self._publisher = Publisher(
-            self.log,
+        if self.opened.marker is not None:
+            self.log.refusal = self.standing.blocked = UNCONFIRMED
+            return
+        level = logging.WARNING if decision.is_override else logging.INFO
+        log.log(level, "signing", extra={"log": name, "why": decision.reason})
+        self.start_writer(self.log)
+        await self._begin()
+
+    async def _begin(self) -> None:
+        """Begin to publish a log that takes entries."""
+        self._publisher = self._make_publisher(self.log)
+        self.standing.publisher = self._publisher
+        if self.log.published is None:
+            await self._publisher.publish_once()
+
+    async def _confirm(self, marker: Marker) -> None:
+        """Have a promoted log confirmed, and only then let it take entries."""
+        self._held = self.make_held()
+        running = self.start_writer(self._held)
+        publisher = self._make_publisher(self._held)
+        self.standing.publisher = publisher
+        confirmation = Confirmation(
+            self.data,
+            marker,
+            self._held,
+            publisher,
+            self.clock,
+            IntervalTicker(self.opened.settings.publish_interval_s),
+            self.draw,
+            self._doubt,
+        )
+        if not await confirmation.run(self._stop):
+            return
+        running.hand_to(self.log)
+        self._held = None
+        self.standing.blocked = None
+        log.info("signing", extra={"log": self.opened.name, "why": "confirmed"})
+        await self._begin()
+
+    def _doubt(self, why: str) -> None:
+        """Say why a promoted log takes no entries."""
+        self.standing.blocked = why
+
+    def _make_publisher(self, published: Log) -> Publisher:
+        return Publisher(
+            published,
             policy=self.opened.policy,
             targets=self.targets,
             witnesses=self.witnesses,
@@ -116,13 +179,11 @@ class Keeper:
             evidence=self.evidence,
             settings=self.publish_settings,
         )
-        self.standing.publisher = self._publisher
-        if self.log.published is None:
-            await self._publisher.publish_once()
 
     async def _check(self) -> Decision:
         """Hold the log against what its witnesses have seen."""
         policy = self.opened.policy or _NOBODY
+        is_copy = self.opened.marker is not None  # neither anchor nor word will do
         view = OwnView(
             self.log.key, self.log.head, self.log.published, self.log.reader.root
         )
@@ -137,8 +198,8 @@ class Keeper:
             policy,
             answers,
             size=self.log.head.size,
-            anchored=self.opened.is_anchored,
-            override=self.may_be_unproven,
+            anchored=self.opened.is_anchored and not is_copy,
+            override=self.may_be_unproven and not is_copy,
         )
         self.standing.blocked = None if decision.may_sign else decision.reason
         return decision

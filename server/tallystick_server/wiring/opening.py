@@ -1,6 +1,6 @@
 """Open one log for serving, in the order that a start must keep.
 
-    filesystem → lock → store → key → state re-derived → clock → anchor
+    filesystem → lock → marker → store → key → state re-derived → clock → anchor
 
 Each step may refuse, and then nothing after it has happened, and what was opened is
 closed again.  What the witnesses say, and everything that runs, comes after (see
@@ -24,6 +24,7 @@ from tallystick_server.log.anchor import Anchor, open_anchor
 from tallystick_server.log.commit import LogState
 from tallystick_server.log.keyring import KeySigner, Signer, read_key
 from tallystick_server.log.lock import LockedSigner, WriterLock
+from tallystick_server.log.marker import Marker, State, read_marker
 from tallystick_server.log.paths import (
     key_path,
     lock_path,
@@ -31,6 +32,7 @@ from tallystick_server.log.paths import (
     store_directory,
     vkeys_path,
 )
+from tallystick_server.log.reader import Reader
 from tallystick_server.log.startup import check_anchor, check_clock, load_state
 from tallystick_server.ops.disk import check_filesystem
 from tallystick_server.storage.base import LogStore, Published
@@ -44,7 +46,7 @@ class OpenedLog:
     """A log whose state was checked, and what must be closed in the end.
 
     `signer` is None when it only reads.  `is_anchored` says that the anchor proves
-    that the log was not set back.
+    that the log was not set back.  `marker` is there for a restored log alone.
     """
 
     name: str
@@ -57,6 +59,7 @@ class OpenedLog:
     signer: Signer | None
     anchor: Anchor | None
     is_anchored: bool
+    marker: Marker | None
     closing: ExitStack
 
     def close(self) -> None:
@@ -77,10 +80,12 @@ def open_for_writing(
         policy = read_policy(settings.policy)
         check_filesystem(log_directory(data, name))
         lock = closing.enter_context(WriterLock(lock_path(data, name)))
+        marker = _writable_marker(data, name)
         store = open_store(store_directory(data, name))
         closing.callback(store.close)
         signer = LockedSigner(KeySigner(read_key(key_path(data, name))), lock)
         state, published = load_state(store, signer.key)
+        _check_marker(marker, state, Reader(store, state.head))
         check_clock(state.head, now_ms=clock.now_ms())
         anchor, is_anchored = None, False
         if settings.anchor is not None:
@@ -103,6 +108,7 @@ def open_for_writing(
             signer,
             anchor,
             is_anchored,
+            marker,
             closing.pop_all(),
         )
 
@@ -126,7 +132,35 @@ def open_for_reading(data: Path, name: str, settings: LogSettings) -> OpenedLog:
             None,
             None,
             False,
+            read_marker(data, name),
             closing.pop_all(),
+        )
+
+
+def _writable_marker(data: Path, name: str) -> Marker | None:
+    """Read the marker of a log that may be written; raise UsageError for another."""
+    marker = read_marker(data, name)
+    if marker is not None and marker.state is State.RESTORED:
+        raise UsageError(
+            f"the log {name} was restored from a backup and is read-only until it is "
+            "promoted: tallystick server promote"
+        )
+    return marker
+
+
+def _check_marker(marker: Marker | None, state: LogState, reader: Reader) -> None:
+    """Raise IntegrityError for a promoted log that is not what was promoted.
+
+    Until it is confirmed it may hold one entry more than was restored, its promotion.
+    """
+    if marker is None:
+        return
+    size = state.head.size
+    most = marker.size + (marker.state is State.CONFIRMING)
+    if not marker.size <= size <= most or reader.root(marker.size) != marker.root:
+        raise IntegrityError(
+            f"the log of {state.origin!r} was promoted at size {marker.size} and root "
+            f"{marker.root.hex()} and is not that log any more: it has size {size}"
         )
 
 
@@ -150,6 +184,11 @@ def read_vkeys(data: Path, name: str) -> tuple[VerifierKey, ...]:
         raise NotInitialisedError(
             f"no log at {path.parent}; make one with: tallystick server init"
         )
+    return parse_vkeys(path)
+
+
+def parse_vkeys(path: Path) -> tuple[VerifierKey, ...]:
+    """Read a file of three vkeys, one a line. Raises IntegrityError for another one."""
     try:
         lines = _read_file(path).decode().split("\n")
         signing, following, recovery = map(parse_vkey, lines[:3])

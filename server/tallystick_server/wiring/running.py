@@ -6,7 +6,7 @@ opened log → log that reads → keeper (clearance, writer, publisher) → host
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,17 +16,19 @@ from tallystick_server.config.load import Loaded
 from tallystick_server.errors import UsageError
 from tallystick_server.log.clearance import rollback_is_detectable
 from tallystick_server.log.evidence import FileEvidence
-from tallystick_server.log.keyring import Signer
 from tallystick_server.log.log import Identity, Log, LogLimits
-from tallystick_server.log.paths import log_directory, store_directory
+from tallystick_server.log.marker import Marker, State, read_marker
+from tallystick_server.log.paths import (
+    evidence_directory,
+    log_directory,
+    store_directory,
+)
 from tallystick_server.log.publishing import PublishSettings
 from tallystick_server.log.reader import Reader
-from tallystick_server.log.sequencer import QueueLimits, Sequencer
 from tallystick_server.log.startup import read_genesis
 from tallystick_server.log.tokenfile import tokens_path
 from tallystick_server.log.tokengate import TokenGate
 from tallystick_server.log.witnesses import PeerWitnesses, targets_of
-from tallystick_server.log.writer import Writer
 from tallystick_server.ops.disk import free_bytes, share_filesystem
 from tallystick_server.ops.peers import Peers
 from tallystick_server.web.freshness import Freshness
@@ -37,11 +39,15 @@ from tallystick_server.wiring.opening import (
     open_for_reading,
     open_for_writing,
 )
+from tallystick_server.wiring.writing import start_writer
 
 log = logging.getLogger(__name__)
 
-EVIDENCE = "evidence"
-"""Folder, in a log's own, of heads that contradict it."""
+RESTORED = (
+    "the log was restored from a backup and is read-only until it is promoted: "
+    "tallystick server promote"
+)
+"""Why a restored log takes no entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,10 @@ class Permissions:
     new_anchor: frozenset[str] = frozenset()
     unproven: frozenset[str] = frozenset()
 
+    def by_flag(self) -> Mapping[str, frozenset[str]]:
+        """Give the names that each flag was given for."""
+        return {"--new-anchor": self.new_anchor, "--sign-unproven": self.unproven}
+
 
 def check_permissions(
     permissions: Permissions, loaded: Loaded, names: Collection[str]
@@ -64,9 +74,7 @@ def check_permissions(
     It was meant for something: for a log that is misspelt, or one whose anchor was
     never configured.  `names` are the logs that there are.
     """
-    asked = {"--new-anchor": permissions.new_anchor}
-    asked["--sign-unproven"] = permissions.unproven
-    for flag, wanted in asked.items():
+    for flag, wanted in permissions.by_flag().items():
         if missing := sorted(wanted.difference(names)):
             known = ", ".join(names) or "none"
             raise UsageError(
@@ -111,6 +119,8 @@ class RunningLog:
 
     async def close(self) -> None:
         """End the writer, then close what was opened."""
+        if self.keeper is not None:
+            await self.keeper.close()
         await self.log.close()
         self.opened.close()
 
@@ -121,7 +131,9 @@ async def start_log(name: str, loaded: Loaded, world: World) -> RunningLog:
     Requires a running event loop.
     """
     server, settings = loaded.settings.server, loaded.log(name)
-    if server.read_only:
+    marker = read_marker(server.data, name)
+    _check_copy(name, marker, world.permissions)
+    if server.read_only or _is_restored(marker):
         opened = open_for_reading(server.data, name, settings)
     else:
         opened = open_for_writing(
@@ -137,6 +149,8 @@ async def start_log(name: str, loaded: Loaded, world: World) -> RunningLog:
             log.warning("rollback not detectable", extra={"log": name})
         if running.hosted.anchor_shares_disk:
             log.warning("anchor beside the store", extra={"log": name})
+        if _is_restored(marker):
+            log.warning("restored, read-only", extra={"log": name})
         if running.keeper is not None:
             await running.keeper.clear()
     except BaseException:
@@ -145,24 +159,54 @@ async def start_log(name: str, loaded: Loaded, world: World) -> RunningLog:
     return running
 
 
+def _is_restored(marker: Marker | None) -> bool:
+    """Whether a log may only be read."""
+    return marker is not None and marker.state is State.RESTORED
+
+
+def _check_copy(name: str, marker: Marker | None, permissions: Permissions) -> None:
+    """Raise UsageError for a permission that a restored or promoted log cannot use."""
+    if _is_restored(marker):
+        for flag, names in permissions.by_flag().items():
+            if name in names:
+                raise UsageError(f"{flag} {name}: {RESTORED}")
+    if marker is not None and name in permissions.unproven:
+        raise UsageError(
+            f"--sign-unproven {name}: this log was promoted, and signs once a quorum "
+            "of witnesses has confirmed it; nothing else will do"
+        )
+
+
 def _make_running(opened: OpenedLog, loaded: Loaded, world: World) -> RunningLog:
     """Put the parts of one log together; nothing is signed yet."""
     server, settings, name = loaded.settings.server, opened.settings, opened.name
     clock = world.clock
-    shown = _make_log(opened, server.data, clock, server.disk_margin_bytes)
+    make_log = partial(_make_log, opened, server.data, clock, server.disk_margin_bytes)
+    shown = make_log()
+    if _is_restored(opened.marker):
+        shown.refusal = RESTORED
     standing = Standing()
     targets = targets_of(opened.policy, settings.monitoring)
     keeper = None
-    if opened.signer is not None:
+    if (signer := opened.signer) is not None:
+        _check_witnessed(opened)
         keeper = Keeper(
             opened,
             shown,
             standing,
             targets,
             PeerWitnesses(world.peers, timeout_s=server.witness_timeout_s),
-            FileEvidence(log_directory(server.data, name) / EVIDENCE),
+            FileEvidence(evidence_directory(server.data, name)),
             clock,
-            start_writer=partial(_start_writer, opened, opened.signer, shown, world),
+            server.data,
+            start_writer=lambda log: start_writer(
+                opened,
+                signer,
+                clock=clock,
+                on_failure=partial(world.on_failure, name),
+                log=log,
+            ),
+            make_held=make_log,
             publish_settings=PublishSettings(republish_s=settings.republish_s),
             may_be_unproven=name in world.permissions.unproven,
         )
@@ -180,6 +224,18 @@ def _make_running(opened: OpenedLog, loaded: Loaded, world: World) -> RunningLog
         stale_after_ms=int(settings.stale_after_s * 1000),
     )
     return RunningLog(opened, hosted, keeper)
+
+
+def _check_witnessed(opened: OpenedLog) -> None:
+    """Raise UsageError for a promoted log that nobody would ever confirm."""
+    marker, policy = opened.marker, opened.policy
+    if marker is None or marker.is_unwitnessed:
+        return
+    if policy is None or not policy.asks_for_witnesses:
+        raise UsageError(
+            f"the log {opened.name} was promoted to be confirmed by its witnesses, and "
+            "its policy asks none; configure the policy that it had"
+        )
 
 
 def _make_log(
@@ -204,25 +260,4 @@ def _make_log(
         clock=clock,
         limits=limits,
         free_bytes=free,
-    )
-
-
-def _start_writer(opened: OpenedLog, signer: Signer, shown: Log, world: World) -> None:
-    """Start the writer of a log that was cleared. Requires a running event loop."""
-    writer = Writer(
-        store=opened.store,
-        signer=signer,
-        state=opened.state,
-        clock=world.clock,
-        anchor=opened.anchor,
-    )
-    limits = QueueLimits(
-        queue_entries=opened.settings.max_queue,
-        queue_bytes=opened.settings.max_queue_bytes,
-    )
-    sequencer = Sequencer(writer, limits=limits, on_head=shown.saw_head)
-    sequencer.start()
-    shown.attach(sequencer, stop=writer.stop_signing, stopped=lambda: writer.stopped)
-    sequencer.failed.add_done_callback(
-        lambda failed: world.on_failure(opened.name, failed.result())
     )
