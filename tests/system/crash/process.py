@@ -58,6 +58,11 @@ class Traced:
             return None
         return line.removeprefix("listening on ").split()[0]
 
+    def finish(self) -> str:
+        """Wait until a command has ended by itself; give what it printed."""
+        printed, _ = self.process.communicate(timeout=LONGEST_S)
+        return bytes(printed).decode()
+
     @property
     def is_alive(self) -> bool:
         """Whether it runs."""
