@@ -14,7 +14,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from tallystick_merkle.witnessing import MAX_REQUEST, SIZE_TYPE
@@ -127,9 +127,6 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except Exception:  # noqa: BLE001 -- the top of a request, logged with its traceback
         _log.exception("request failed", extra={"fields": {"path": request.path}})
         response = _text(500, "internal error")
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    # Else the HTTP library names itself and its version.
-    response.headers[hdrs.SERVER] = "tallystick"
     return response
 
 

@@ -56,6 +56,9 @@ class WitnessSettings(BaseModel):
     min_free_mib: int = Field(64, ge=1)
     # Longest time a body may take to arrive, in seconds.
     body_timeout_s: float = Field(10.0, gt=0, le=300)
+    # Open connections. For one more, the one that has been idle longest is closed, or
+    # the newcomer where none is idle.
+    max_connections: int = Field(512, ge=1, le=65_536)
     # Most requests waiting to be judged; the next is told to come back.
     max_waiting: int = Field(1024, ge=1, le=100_000)
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import ssl
 import sys
+import time
 
 import uvloop
 from aiohttp import web
@@ -19,13 +20,20 @@ from aiohttp import web
 from tallystick_witness.app import Face, format_about, make_app
 from tallystick_witness.clock import SystemClock
 from tallystick_witness.config import Address, WitnessSettings, parse_listen
+from tallystick_witness.connections import CappedSite
+from tallystick_witness.descriptors import make_room
 from tallystick_witness.desk import Desk
 from tallystick_witness.errors import ListenError, UsageError, WitnessError
+from tallystick_witness.handling import PlainRunner
 from tallystick_witness.service import Witness
+from tallystick_witness.visitors import Patience, Visitors
 from tallystick_witness.wiring import open_witness
 
 KEEPALIVE_S = 15.0
-"""How long an idle connection, or half a header, is kept."""
+"""How long a connection may be idle between two requests."""
+
+BACKLOG = 512
+"""Connections the kernel holds while the witness is busy."""
 
 SHUTDOWN_S = 10.0
 """How long a stop waits for requests in work."""
@@ -62,7 +70,7 @@ async def _serve(settings: WitnessSettings, witness: Witness) -> WitnessError | 
         url = address.url(listener.getsockname()[1], scheme=scheme)
         about = format_about(witness.name, witness.vkeys, settings.public_url or url)
         app = make_app(Face(desk, settings.body_timeout_s, about))
-        runner = web.AppRunner(
+        runner = PlainRunner(
             app,
             auto_decompress=False,
             keepalive_timeout=KEEPALIVE_S,
@@ -71,7 +79,15 @@ async def _serve(settings: WitnessSettings, witness: Witness) -> WitnessError | 
             shutdown_timeout=SHUTDOWN_S,
         )
         await runner.setup()
-        await web.SockSite(runner, listener, ssl_context=_load_tls(settings)).start()
+        site = CappedSite(
+            runner,
+            listener,
+            visitors=Visitors(Patience(), clock_s=time.monotonic),
+            most=make_room(settings.max_connections),
+            backlog=BACKLOG,
+            ssl_context=_load_tls(settings),
+        )
+        await site.start()
         sys.stdout.write(f"listening on {url}\n")
         sys.stdout.flush()
         return await wait_for_end(desk, stop)
@@ -128,6 +144,7 @@ def _load_tls(settings: WitnessSettings) -> ssl.SSLContext | None:
     if settings.tls_cert is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(settings.tls_cert, settings.tls_key)
     except (OSError, ssl.SSLError) as error:

@@ -161,14 +161,14 @@ class CappedSite(web.BaseSite):
             self._arriving.pop(link, None)
 
         try:
-            await self._loop.connect_accepted_socket(
-                lambda: self._visitors.welcome(self._web(), arrive),
-                link,
-                ssl=tls,
-                ssl_handshake_timeout=HANDSHAKE_S if tls else None,
-            )
-        except OSError:  # of the client's making: no handshake, not in time, gone
-            log.debug("connection lost before its first request")
+            # The client's doing: no handshake, or not in time, or it is gone.
+            with suppress(OSError):
+                await self._loop.connect_accepted_socket(
+                    lambda: self._visitors.welcome(self._web(), arrive),
+                    link,
+                    ssl=tls,
+                    ssl_handshake_timeout=HANDSHAKE_S if tls else None,
+                )
         finally:
             arrive()
 
