@@ -6,14 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 class Judge:
-    """A judging process; `with` ends it."""
+    """A judging process, to be closed in the end."""
 
     def __init__(self) -> None:
         """Start it at the first job."""
@@ -34,16 +33,7 @@ class Judge:
         self._end()
         return f"killed the process that opened it: {code}"
 
-    def __enter__(self) -> Self:
-        """Nothing is started here."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """End the process."""
         self._end()
 

@@ -129,7 +129,7 @@ def judge_all(drawn: Iterator[State], *, good: frozenset[str]) -> Outcome:
         for task in waiting:
             task.result()
     for judge in judges:
-        judge.__exit__(None, None, None)
+        judge.close()
     return outcome
 
 
