@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import lmdb
@@ -64,10 +65,15 @@ def create_environment(directory: Path, *, map_bytes: int) -> lmdb.Environment:
 
 
 def open_environment(
-    directory: Path, *, read_only: bool, map_bytes: int
+    directory: Path,
+    *,
+    read_only: bool,
+    map_bytes: int,
+    look: Callable[[Path], None] = lambda _: None,
 ) -> lmdb.Environment:
     """Open an environment that exists, its file's cached pages dropped.
 
+    `look` is called with the directory after that, before the engine opens the file.
     Raises NotInitialisedError when there is none, IntegrityError when its file is
     missing, empty or not of LMDB 0.9.
     """
@@ -76,6 +82,7 @@ def open_environment(
             f"no log at {directory}; make one with: tallystick server init"
         )
     _drop_cached_pages(directory / DATA_FILE, read_only=read_only)
+    look(directory)
     return _open(directory, create=False, read_only=read_only, map_bytes=map_bytes)
 
 

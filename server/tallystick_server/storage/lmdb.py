@@ -75,7 +75,7 @@ from tallystick_server.storage.rules import (
     check_published,
     check_step,
 )
-from tallystick_server.storage.structure import check_length
+from tallystick_server.storage.structure import check_length, require_structure
 
 MAP_BYTES = 1024 * 1024 * 1024
 """Address space of a map at opening; it doubles as the log needs it."""
@@ -356,9 +356,15 @@ def open_store(
     """Open the store in `directory`, which `create_store` made.
 
     Raises NotInitialisedError, IntegrityError, or UsageError for a newer format; never
-    makes anything.  `read_only` is for another process than the one that writes.
+    makes anything.  `read_only` is for another process than the one that writes.  Who
+    is to write has the structure of the file walked first; nobody may write it then.
     """
-    env = open_environment(directory, read_only=read_only, map_bytes=map_bytes)
+    env = open_environment(
+        directory,
+        read_only=read_only,
+        map_bytes=map_bytes,
+        look=(lambda _: None) if read_only else require_structure,
+    )
     try:
         return LmdbStore(env)
     except BaseException:
