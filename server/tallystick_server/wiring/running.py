@@ -29,6 +29,7 @@ from tallystick_server.log.startup import read_genesis
 from tallystick_server.log.tokenfile import tokens_path
 from tallystick_server.log.tokengate import TokenGate
 from tallystick_server.log.witnesses import PeerWitnesses, targets_of
+from tallystick_server.log.writer import Writer
 from tallystick_server.ops.disk import free_bytes, share_filesystem
 from tallystick_server.ops.peers import Peers
 from tallystick_server.web.freshness import Freshness
@@ -95,13 +96,14 @@ class World:
     """What every log of a process works with.
 
     `on_failure` is told the name of a log whose writer has failed, and the error: the
-    process must end (D10).
+    process must end (D10).  `writer` makes each log's writer.
     """
 
     clock: Clock
     peers: Peers
     permissions: Permissions
     on_failure: Callable[[str, BaseException], None]
+    writer: type[Writer] = Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,7 @@ def _make_running(opened: OpenedLog, loaded: Loaded, world: World) -> RunningLog
                 clock=clock,
                 on_failure=partial(world.on_failure, name),
                 log=log,
+                make=world.writer,
             ),
             make_held=make_log,
             publish_settings=PublishSettings(republish_s=settings.republish_s),

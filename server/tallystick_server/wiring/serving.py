@@ -25,6 +25,7 @@ from tallystick_server.clock import Clock
 from tallystick_server.config.load import Loaded
 from tallystick_server.errors import NotInitialisedError, StartError
 from tallystick_server.log.paths import log_names, logs_directory
+from tallystick_server.log.writer import Writer
 from tallystick_server.ops.descriptors import make_room
 from tallystick_server.ops.peers import Peers
 from tallystick_server.web.app import make_app, make_runner
@@ -48,7 +49,7 @@ class Start:
     """How a server is started.
 
     `announce` is told the address once connections are accepted; `reload` is called on
-    SIGHUP, before the token files are read again.
+    SIGHUP, before the token files are read again.  `writer` makes each log's writer.
     """
 
     loaded: Loaded
@@ -57,6 +58,7 @@ class Start:
     announce: Callable[[str], None]
     reload: Callable[[], None]
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    writer: type[Writer] = Writer
 
 
 async def serve(start: Start) -> None:
@@ -100,7 +102,9 @@ async def _start_logs(
 ) -> list[RunningLog]:
     """Start every log, one after the other."""
     logs: list[RunningLog] = []
-    world = World(start.clock, peers, start.permissions, _end_at_once)
+    world = World(
+        start.clock, peers, start.permissions, _end_at_once, writer=start.writer
+    )
     for name in _names(start.loaded):
         running = await start_log(name, start.loaded, world)
         closing.push_async_callback(running.close)

@@ -14,6 +14,7 @@ from tallystick_server.clock import Clock
 from tallystick_server.log.keyring import Signer
 from tallystick_server.log.log import Log
 from tallystick_server.log.sequencer import QueueLimits, Sequencer
+from tallystick_server.log.worker import Worker
 from tallystick_server.log.writer import Writer
 from tallystick_server.storage.base import Head
 from tallystick_server.wiring.opening import OpenedLog
@@ -59,12 +60,16 @@ def start_writer(
     clock: Clock,
     on_failure: Callable[[BaseException], None],
     log: Log,
+    make: type[Writer] = Writer,
+    worker: Worker | None = None,
 ) -> RunningWriter:
     """Start the writer of a log that was cleared, and let `log` take entries.
 
-    `on_failure` is told why the process must end (D10).  Requires a running event loop.
+    `on_failure` is told why the process must end (D10); `make` is what makes it,
+    `worker` runs it: a thread, unless it is told otherwise.  Requires a running event
+    loop.
     """
-    writer = Writer(
+    writer = make(
         store=opened.store,
         signer=signer,
         state=opened.state,
@@ -76,7 +81,7 @@ def start_writer(
         queue_bytes=opened.settings.max_queue_bytes,
     )
     told = _Told(log)
-    sequencer = Sequencer(writer, limits=limits, on_head=told.saw_head)
+    sequencer = Sequencer(writer, limits=limits, on_head=told.saw_head, worker=worker)
     sequencer.start()
     running = RunningWriter(sequencer, writer, told)
     running.attach()
