@@ -73,7 +73,7 @@ def recover(case: Case) -> list[str]:
         client = Client(case, server)
         if not client.is_up:
             return [*book.wrong, f"it does not start again: {server.said()}"]
-        for key in list(book.tried):
+        for key in sorted(book.tried, key=lambda key: key not in book.acked):
             client.repeat(key)
         if client.entry("very-last", wait="witnessed") is not Status.WITNESSED:
             book.wrong.append("the log takes nothing more that is witnessed")

@@ -143,6 +143,7 @@ class Client:
             ORIGIN, f"{base}/v1/logs/{LOG}", f"{base}/t/{LOG}", case.token
         )
         self.failures: list[str] = []
+        self._was_repeat = False
 
     @property
     def is_up(self) -> bool:
@@ -162,6 +163,7 @@ class Client:
                 )
             )  # fmt: skip
             self._book.see_entry(key, entry, got.receipt)
+            self._was_repeat = got.is_repeat
             return got.status
 
         return self._try(append)
@@ -180,16 +182,20 @@ class Client:
                 self._book.receipts.append((entries[at], got.receipt(at)))
             self._book.see(got.checkpoint)
             self._book.ack(key, got.index(0))
+            self._was_repeat = got.is_repeat
 
         self._try(append)
 
     def repeat(self, key: str) -> None:
-        """Make the request of a key again."""
-        entries = self._book.tried[key]
+        """Make the request of a key again; what was acked must be there already."""
+        entries, was_acked = self._book.tried[key], key in self._book.acked
+        self._was_repeat = True
         if entries == (b"entry of " + key.encode(),):
             self.entry(key)
         else:
             self.batch(key, entries)
+        if was_acked and not self._was_repeat:
+            self._book.wrong.append(f"{key} was acked, and was not there")
 
     def look(self) -> int:
         """Read the published checkpoint; give its size, 0 if there is none to see."""
