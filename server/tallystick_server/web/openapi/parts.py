@@ -85,7 +85,6 @@ def parameters() -> dict[str, Node]:
                 " same entry, with another body it is refused. A key belongs to the"
                 " token's principal.",
                 text("Drawn by the client.", pattern=whole(KEY.pattern)),
-                example="example",
             ),
             "required": True,
         },
