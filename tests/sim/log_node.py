@@ -28,7 +28,6 @@ from tallystick_server.log.keyring import KeySigner
 from tallystick_server.log.log import Identity, Log, LogLimits
 from tallystick_server.log.publishing import PublishSettings
 from tallystick_server.log.reader import Reader
-from tallystick_server.log.sequencer import QueueLimits, Sequencer
 from tallystick_server.log.startup import check_anchor, check_clock, load_state
 from tallystick_server.log.tokengate import TokenGate
 from tallystick_server.log.witnesses import PeerWitnesses, targets_of
@@ -40,6 +39,7 @@ from tallystick_server.web.freshness import Freshness
 from tallystick_server.web.services import Hosted, Limits, Standing, make_services
 from tallystick_server.wiring.keeping import Keeper
 from tallystick_server.wiring.opening import OpenedLog
+from tallystick_server.wiring.writing import start_writer
 from tests.fakes.logs import NAME, ORIGIN, log_key
 from tests.sim.clocks import NodeClock
 from tests.sim.disks import AnchorHandle, LogDisk, StoreHandle
@@ -111,9 +111,7 @@ class LogParts:
     store: type[StoreHandle] = StoreHandle
     anchor: type[AnchorHandle] = AnchorHandle
     writer: type[Writer] = Writer
-    sequencer: type[Sequencer] = Sequencer
     keeper: type[Keeper] = Keeper
-    log: type[Log] = Log
     load_state: Callable[..., object] = load_state
 
 
@@ -175,6 +173,8 @@ class LogNode:
 
     def _ended(self, process: Process, why: str) -> None:
         self.monitor.note("died", self.name, why)
+        if not self.is_up:
+            self.monitor.note("died in its start", self.name)
         self.ends.append(why)
         if process is self.process:
             self._runner = None
@@ -222,18 +222,10 @@ class LogNode:
             signer=signer,
             anchor=anchor,
             is_anchored=is_anchored,
+            marker=None,
             closing=ExitStack(),
         )
-        log = self.parts.log(
-            Identity(NAME, ORIGIN, "raw", signer.key),
-            reader=Reader(store),
-            head=state.head,
-            published=published,
-            policy=self.policy,
-            clock=self.clock,
-            limits=LogLimits(),
-            free_bytes=lambda: FREE_BYTES,
-        )
+        log = self._make_log(opened)
         standing = Standing()
         peers = Peers(self.net, self.name, process, self.chance, self._watch_request)
         keeper = self.parts.keeper(
@@ -244,7 +236,17 @@ class LogNode:
             PeerWitnesses(peers),
             self.disk.evidence,
             self.clock,
-            start_writer=lambda: self._start_writer(process, opened, log),
+            data=self.tokens.parent,
+            start_writer=lambda shown: start_writer(
+                opened,
+                signer,
+                clock=self.clock,
+                on_failure=lambda error: process.die(f"writer failed: {error}"),
+                log=shown,
+                make=self.parts.writer,
+                worker=TurnsOnLoop(process, lambda: self.chance.uniform(0.0005, 0.01)),
+            ),
+            make_held=lambda: self._make_log(opened),
             publish_settings=PublishSettings(),
         )
         await keeper.clear()
@@ -269,26 +271,17 @@ class LogNode:
         )
         return make_runner(make_app(services), shutdown_s=1.0)
 
-    def _start_writer(self, process: Process, opened: OpenedLog, log: Log) -> None:
-        """Start the writer, its turns on the loop; its failure ends the process."""
-        assert opened.signer is not None
-        writer = self.parts.writer(
-            store=opened.store,
-            signer=opened.signer,
-            state=opened.state,
+    def _make_log(self, opened: OpenedLog) -> Log:
+        """Make the log that is shown: it reads, until it is given a writer."""
+        return Log(
+            Identity(NAME, ORIGIN, "raw", opened.key),
+            reader=Reader(opened.store, opened.state.head),
+            head=opened.state.head,
+            published=opened.published,
+            policy=self.policy,
             clock=self.clock,
-            anchor=opened.anchor,
-        )
-        sequencer = self.parts.sequencer(
-            writer,
-            limits=QueueLimits(),
-            on_head=log.saw_head,
-            worker=TurnsOnLoop(process, lambda: self.chance.uniform(0.0005, 0.01)),
-        )
-        sequencer.start()
-        log.attach(sequencer, stop=writer.stop_signing, stopped=lambda: writer.stopped)
-        sequencer.failed.add_done_callback(
-            lambda failed: process.die(f"writer failed: {failed.result()}")
+            limits=LogLimits(),
+            free_bytes=lambda: FREE_BYTES,
         )
 
     def _watch_request(self, request: Request) -> None:
@@ -308,7 +301,7 @@ class LogNode:
             if place.endswith("/checkpoint"):
                 seen = self.monitor.released(reply.body, "checkpoint")
                 if seen is not None:
-                    self.monitor.served(seen.size)
+                    self.monitor.served(reply.body, seen.size)
             elif request.method == "POST" and place.endswith("/entries"):
                 receipt = parse_receipt(json.loads(reply.body)["receipt"].encode())
                 self.monitor.released(receipt.checkpoint, f"receipt to {source}")

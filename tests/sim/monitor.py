@@ -1,12 +1,13 @@
 """Who watches: every rule that must hold after every step of a simulated world.
 
-    committed     the store took a step: it stands on the one before, and its root is
-                  that of an independent tree over all entries so far
+    committed     the store took a step: it stands on the one before, its root is that
+                  of an independent tree over all entries so far, and none came twice
     released      a head was seen outside its process: it is stored, and is a prefix
     cosigned      a witness let a cosignature out: its disk holds that head, or a later
     acked         a client checked an answer: its entry is where it was said to be,
                   once, and after everything that was acked before it was sent
-    served        what is published never goes back
+    served        what is published never goes back, and meets the policy
+    shown         a witness never shows less than it showed before
 
 A broken rule is a Violation, with the time and what was seen.  The history of all that
 happened is hashed: the same seed must give the same.
@@ -22,6 +23,7 @@ from tallystick_merkle.checkpoint import Checkpoint
 from tallystick_merkle.cosignature import open_log_checkpoint
 from tallystick_merkle.errors import KernelError
 from tallystick_merkle.keys import VerifierKey
+from tallystick_merkle.policy import Policy, judge
 from tallystick_server.storage.base import Commit, LogStore
 from tests.reference.rfc6962 import leaf as leaf_of
 from tests.reference.rfc6962 import node
@@ -49,6 +51,7 @@ class Monitor:
     """Holds what the world may believe, and compares."""
 
     key: VerifierKey
+    policy: Policy
     time_s: Callable[[], float]
     leaves: list[bytes] = field(default_factory=list)
     roots: list[bytes] = field(default_factory=lambda: [EMPTY])
@@ -56,7 +59,11 @@ class Monitor:
     broken: list[Violation] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     _peaks: list[tuple[int, bytes]] = field(default_factory=list)
+    is_set_back: bool = False
+    _known: set[bytes] = field(default_factory=set)
     _served: int = 0
+    _shown: dict[str, int] = field(default_factory=dict)
+    _committed_ms: int = 0
     _highest_acked: list[tuple[float, int]] = field(default_factory=list)
     _history: list[str] = field(default_factory=list)
 
@@ -93,8 +100,17 @@ class Monitor:
             "a commit stands on the last one",
             f"parent {commit.parent_size}, stored {self.size}",
         )
+        self.require(
+            not self.is_set_back, "a log that was set back never commits", "it did"
+        )
+        self.require(
+            commit.head.time_ms >= self._committed_ms,
+            "the time of a head never goes back",
+            f"{commit.head.time_ms} after {self._committed_ms}",
+        )
+        self._committed_ms = commit.head.time_ms
         for entry in commit.entries:
-            self._grow(leaf_of(entry))
+            self.grow(leaf_of(entry))
         self.require(
             commit.head.size == self.size and commit.head.root == self.roots[-1],
             "a committed head is the root of all entries",
@@ -103,6 +119,8 @@ class Monitor:
 
     def stored(self, store: LogStore) -> None:
         """A process starts: what it finds is what was stored."""
+        if self.is_set_back:
+            return
         size = store.load().head.size
         found = [leaf_of(entry) for entry in store.read_entries(0, size)]
         self.require(
@@ -138,14 +156,28 @@ class Monitor:
             f"{witness}: cosigned {size}, holds {durable}",
         )
 
-    def served(self, size: int) -> None:
+    def served(self, note: bytes, size: int) -> None:
         """A checkpoint was served."""
         self.require(
-            size >= self._served,
+            size >= self._served or self.is_set_back,
             "what is published never goes back",
             f"{size} after {self._served}",
         )
         self._served = max(self._served, size)
+        judged = judge(note, self.policy)
+        self.require(
+            judged.is_met, "what is published meets the policy", f"size {size}"
+        )
+
+    def shown(self, witness: str, size: int) -> None:
+        """A witness showed what it cosigned last."""
+        before = self._shown.get(witness, 0)
+        self.require(
+            size >= before,
+            "what a witness shows never goes back",
+            f"{witness}: {size} after {before}",
+        )
+        self._shown[witness] = max(size, before)
 
     def acked(self, key: str, first: int, leaves: Sequence[bytes], sent: float) -> None:
         """A client has checked an answer to entries that it sent under one key."""
@@ -185,8 +217,14 @@ class Monitor:
         top = max(ack.index, self._highest_acked[-1][1] if self._highest_acked else -1)
         self._highest_acked.append((ack.acked_s, top))
 
-    def _grow(self, leaf: bytes) -> None:
+    def grow(self, leaf: bytes) -> None:
         """Add a leaf to an independent tree: peaks that merge when they are equal."""
+        self.require(
+            leaf not in self._known,
+            "what is sent again under its key is logged once",
+            f"entry {self.size} is in the log already",
+        )
+        self._known.add(leaf)
         self.leaves.append(leaf)
         self._peaks.append((1, leaf))
         while len(self._peaks) > 1 and self._peaks[-1][0] == self._peaks[-2][0]:

@@ -19,6 +19,7 @@ from tests.sim.log_node import LogNode
 from tests.sim.monitor import Monitor
 from tests.sim.net import Network
 from tests.sim.people import Person
+from tests.sim.set_back import SetBack
 from tests.sim.witness_node import WitnessNode
 
 LOOKS_EVERY_S = 5.0
@@ -34,6 +35,7 @@ class Operator:
     witnesses: Sequence[WitnessNode]
     people: Sequence[Person]
     chance: random.Random
+    _not_before_s: dict[str, float] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Look after everything, again and again."""
@@ -45,10 +47,7 @@ class Operator:
         """Do whatever is to be done now."""
         for node in nodes(self.log, self.witnesses):
             if node.process is None or not node.process.is_alive:
-                last = node.ends[-1] if node.ends else ""
-                if "ClockError" in last:
-                    node.clock.set_right()
-                node.boot()
+                self._restart(node)
         for person in self.people:
             person.boot()
         log = self.log.log
@@ -57,6 +56,18 @@ class Operator:
             self.log.kill()
         for witness in self.witnesses:
             self._look_at_witness(witness)
+
+    def _restart(self, node: Node) -> None:
+        """Start a dead process again; one whose start was refused has to wait."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._not_before_s.get(node.name, 0.0):
+            return
+        last = node.ends[-1] if node.ends else ""
+        if "ClockError" in last:
+            node.clock.set_right()
+        pause_s = 40.0 if "IntegrityError" in last else 4.0
+        self._not_before_s[node.name] = now_s + pause_s
+        node.boot()
 
     def _look_at_witness(self, node: WitnessNode) -> None:
         if node.witness is None:
@@ -79,6 +90,7 @@ class Nemesis:
     monitor: Monitor
     chance: random.Random
     mean_s: float
+    set_back: SetBack
     strikes: dict[str, int] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -97,6 +109,7 @@ class Nemesis:
     def heal(self) -> None:
         """Let nothing be wrong any more, but for what is dead: that is restarted."""
         self.net.heal()
+        self.set_back.undo_all()
         for node in nodes(self.log, self.witnesses):
             node.disk.faults.clear()
             node.clock.set_right()
@@ -176,6 +189,26 @@ class Nemesis:
         else:
             clock.drift_ppm = self.chance.randint(-500, 500)
 
+    def keep_copy(self) -> None:
+        """Copy the disks, as backups and snapshots do."""
+        self.set_back.keep_copies()
+
+    def set_log_back(self) -> Coroutine[None, None, None] | None:
+        """Put an older copy of the log, or another history, in its place."""
+        if not self.set_back.put_log_back(is_foreign=self.chance.random() < 0.4):
+            return None
+        self.strikes["set back in fact"] = self.strikes.get("set back in fact", 0) + 1
+        return _later(self.chance.uniform(30.0, 400.0), self.set_back.undo_log)
+
+    def set_witness_back(self) -> Coroutine[None, None, None] | None:
+        """Put an older copy of a witness in its place."""
+        node = self.chance.choice(self.witnesses)
+        if not self.set_back.put_witness_back(node):
+            return None
+        return _later(
+            self.chance.uniform(30.0, 400.0), lambda: self.set_back.undo_witness(node)
+        )
+
     def _two(self) -> tuple[str, str]:
         """Draw a way that something travels."""
         others = [node.name for node in self.witnesses]
@@ -198,6 +231,9 @@ STRIKES: tuple[Strike, ...] = (
     Nemesis.cut,
     Nemesis.disturb,
     Nemesis.twist_clock,
+    Nemesis.keep_copy,
+    Nemesis.set_log_back,
+    Nemesis.set_witness_back,
 )
 
 

@@ -51,11 +51,20 @@ class Network:
         self._monitor = monitor
         self._links: dict[tuple[str, str], Link] = {}
         self._hosts: dict[str, Answer] = {}
+        self._lies: dict[tuple[str, str], str] = {}
         self._repeats: set[asyncio.Task[Reply]] = set()
 
     def host(self, name: str, answer: Answer) -> None:
         """Have a machine answer at `http://name`."""
         self._hosts[name] = answer
+
+    def mislead(self, source: str, target: str, instead: str) -> None:
+        """Have another machine answer to one that asks for `target`."""
+        self._lies[source, target] = instead
+
+    def lead_right(self) -> None:
+        """Have everybody answered by whom they ask."""
+        self._lies.clear()
 
     def link(self, source: str, target: str) -> Link:
         """Give the way from one machine to another."""
@@ -76,7 +85,7 @@ class Network:
 
     async def _travel(self, source: str, target: str, request: Request) -> Reply:
         await self._carry(source, target, "request")
-        answer = self._hosts.get(target)
+        answer = self._hosts.get(self._lies.get((source, target), target))
         if answer is None:
             return Failure("nobody is there")
         if self._chance.random() < self.link(source, target).repeat:

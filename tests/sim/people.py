@@ -60,10 +60,12 @@ class Person:
     trust: MemoryTrust = field(default_factory=MemoryTrust)
     process: Process | None = None
     operations: int = 0
+    _is_idle: bool = False
 
     def boot(self) -> None:
         """Start a process, if none runs."""
-        if self.process is None or not self.process.is_alive:
+        if self.process is None or not self.process.is_alive or self._is_idle:
+            self._is_idle = False
             self.process = Process(self.name, self._ended)
             self.process.spawn(self._run(self.process), f"{self.name} runs")
 
@@ -105,6 +107,10 @@ class Person:
         except Crashed:
             return
         except (KernelError, ClientError) as error:
+            if self.monitor.is_set_back:  # then it is right to complain
+                self.monitor.note("complained", self.name, type(error).__name__)
+                self._is_idle = True
+                return
             self.monitor.fail(
                 "a client finds nothing wrong with an honest log",
                 f"{self.name}: {type(error).__name__}: {error}",

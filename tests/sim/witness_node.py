@@ -49,6 +49,13 @@ class WitnessDisk:
     anchored: Anchored = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
 
+    def snapshot(self) -> MemoryStore:
+        """Copy what is stored, as a backup does. The anchor is never in it."""
+        twin = MemoryStore(self.store.identity())
+        twin._logs = dict(self.store._logs)
+        twin._evidence = dict(self.store._evidence)
+        return twin
+
     def size(self) -> int | None:
         """The size of the log's head that is stored, None before the first."""
         log = self.store.find(origin_hash(ORIGIN))
@@ -217,10 +224,14 @@ class WitnessNode:
             size = int(asked.checkpoint.split(b"\n", 2)[1])
             self.monitor.cosigned(self.name, size, self.disk.size())
         elif request.url.endswith("/checkpoint"):
-            self.monitor.released(reply.body, f"shown by {self.name}")
+            seen = self.monitor.released(reply.body, f"shown by {self.name}")
+            if seen is not None:
+                self.monitor.shown(self.name, seen.size)
 
     def _ended(self, process: Process, why: str) -> None:
         self.monitor.note("died", self.name, why)
+        if not self.is_up:
+            self.monitor.note("died in its start", self.name)
         self.ends.append(why)
         if process is self.process:
             self._runner = None

@@ -34,6 +34,7 @@ from tests.sim.nemesis import Nemesis, Operator, nodes
 from tests.sim.net import Network
 from tests.sim.people import Auditor, Service
 from tests.sim.process import is_crash
+from tests.sim.set_back import SetBack
 from tests.sim.witness_node import (
     WitnessNode,
     WitnessParts,
@@ -84,7 +85,7 @@ class Outcome:
 def run(seed: int, plan: Plan | None = None) -> Outcome:
     """Run the world of a seed to its end, or to the first broken rule."""
     chance = random.Random(seed)
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet():
         world: list[World] = []
 
         async def main() -> None:
@@ -114,11 +115,11 @@ class World:
         self.receipts = 0
         self.scale = plan.scale
         inner = memory_log()
-        self.monitor = Monitor(log_key().verifier, loop.time)
-        self.monitor._grow(leaf(inner.store.read_entries(0, 1)[0]))
-        self.net = Network(chance, self.monitor)
         names = [f"w{number}" for number in range(1, 4)]
         self.policy = policy_of(names)
+        self.monitor = Monitor(log_key().verifier, self.policy, loop.time)
+        self.monitor.grow(leaf(inner.store.read_entries(0, 1)[0]))
+        self.net = Network(chance, self.monitor)
         self.log = LogNode(
             "log",
             LogDisk(inner.store, has_anchor=chance.random() < 0.5),
@@ -155,6 +156,7 @@ class World:
             self.monitor,
             chance,
             self.scale.mean_s,
+            SetBack(self.log, self.witnesses, self.monitor),
         )
 
     async def live(self) -> None:
@@ -248,11 +250,14 @@ class World:
             )
         expected = ("ClockError", "StoreError")  # clocks are twisted, disks do fail
         refused = [why for why in self.log.refusals if not why.startswith(expected)]
+        was_set_back = "set back in fact" in self.nemesis.strikes
         self.monitor.require(
-            not refused, "an honest log is never refused", "; ".join(refused[:3])
+            was_set_back or not refused,
+            "an honest log is never refused",
+            "; ".join(refused[:3]),
         )
         self.monitor.require(
-            not self.log.disk.evidence.kept,
+            was_set_back or not self.log.disk.evidence.kept,
             "there is no evidence against an honest log",
             str(self.log.disk.evidence.kept[:1]),
         )
@@ -294,7 +299,7 @@ def policy_of(names: list[str]) -> Policy:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the product's own log lines out of the way: there are millions."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
