@@ -4,7 +4,9 @@
 
 A head under our own key that is larger than ours, or has another root at its size, is
 proof that the log was set back or has forked: it is kept, and the start is refused.
-Otherwise a quorum of witnesses has to show heads that are ours.  An answer counts only
+Otherwise a quorum of witnesses has to show heads that are ours, and those that do not
+may not be a quorum by themselves: together they could have cosigned more of the log
+than we hold, and nobody that answered would know.  An answer counts only
 
 - with a cosignature of that witness, and
 - at a size no smaller than that of our published checkpoint, if it carries a line of
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from tallystick_merkle.errors import KernelError
@@ -121,13 +123,18 @@ def decide(
     if anchored:
         return Decision(True, "the anchor holds the last head")
     agreed = {key for item in answers if item.size for key in item.keys}
-    if policy.is_met_by(agreed):
+    if _rules_out_more(policy, agreed):
         return Decision(True, "a quorum of witnesses has seen this log")
     never = {key for item in answers if item.size == 0 for key in item.keys}
-    if size == _GENESIS_ONLY and policy.is_met_by(agreed | never):
+    if size == _GENESIS_ONLY and _rules_out_more(policy, agreed | never):
         return Decision(True, "the log is new, and no witness has seen more of it")
     said = "; ".join(f"{item.name}: {item.problem or 'agrees'}" for item in answers)
     missing = f"no quorum of witnesses has confirmed size {size} ({said})"
+    if policy.is_met_by(agreed):
+        missing = (
+            f"witnesses that may have cosigned more than size {size} without the "
+            f"others did not answer ({said})"
+        )
     return Decision(override, missing, is_override=override)
 
 
@@ -154,6 +161,15 @@ async def wait_for_clearance(
         _log.warning("serving reads only", extra={"reason": decision.reason})
         await ticker.wait(stop)
     return None
+
+
+def _rules_out_more(policy: Policy, heard: Collection[VerifierKey]) -> bool:
+    """Whether no quorum can have cosigned more than those that were heard have seen.
+
+    They are a quorum, and every other quorum has one of them in it.
+    """
+    silent = {entry.key for entry in policy.witnesses}.difference(heard)
+    return policy.is_met_by(heard) and not policy.is_met_by(silent)
 
 
 async def _ask(
