@@ -89,7 +89,7 @@ class Log:
         self.refusal = "the log is read-only"
         self._waiters: dict[asyncio.Future[None], int] = {}
         self.doubt: str | None = None
-        reader.watch(self._saw_doubt)
+        reader.watch(self.saw_doubt)
 
     def attach(
         self,
@@ -167,8 +167,8 @@ class Log:
         if self._stop is not None:
             self._stop(reason)
 
-    def _saw_doubt(self, what: str) -> None:
-        """Sign nothing on top of data that are wrong. May come from any thread."""
+    def saw_doubt(self, what: str) -> None:
+        """Sign nothing on top of wrong data. Called by the reader, in any thread."""
         if self.doubt is None:
             self.doubt = f"what is stored is wrong: {what}"
         facts = {"log": self.name, "what": what}

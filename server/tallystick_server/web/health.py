@@ -66,6 +66,8 @@ def check_log(hosted: Hosted, now_ms: int) -> Iterator[Check]:
     if hosted.standing.blocked is not None:
         detail = f"waiting for clearance: {hosted.standing.blocked}"
         yield _blocking(f"{name}: signing", Level.UNHEALTHY, detail)
+    elif log.is_read_only and log.doubt is not None:
+        yield _blocking(f"{name}: signing", Level.UNHEALTHY, log.doubt)
     elif log.is_read_only:
         yield _blocking(f"{name}: signing", Level.DEGRADED, log.refusal)
     elif log.stopped is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 from pathlib import Path
@@ -39,6 +40,44 @@ def test_a_sound_log_is_sound_and_the_lock_is_free_afterwards(log: StoredLog) ->
 def test_a_log_that_a_server_holds_is_checked_too(log: StoredLog) -> None:
     with WriterLock(lock_path(log.data, NAME)):
         assert inspect_log(log.data, NAME, log.known).is_sound
+
+
+def test_checking_changes_no_file_of_the_log_but_the_engines_own(
+    log: StoredLog,
+) -> None:
+    with WriterLock(lock_path(log.data, NAME)):
+        pass
+    before = contents(log.data)
+
+    inspect_log(log.data, NAME, log.known)
+
+    assert contents(log.data) == before
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, but the engine's lock."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "lock.mdb"
+    }
+
+
+def test_a_copy_without_the_lock_is_checked_and_two_checks_run_at_once(
+    log: StoredLog,
+) -> None:
+    lock_path(log.data, NAME).unlink(missing_ok=True)
+
+    inspect_log(log.data, NAME, log.known, on_progress=lambda *_: None)
+    assert not lock_path(log.data, NAME).exists()
+    WriterLock(lock_path(log.data, NAME)).close()
+    with lock_path(log.data, NAME).open("rb") as shared:
+        fcntl.flock(shared, fcntl.LOCK_SH)
+        (log.place / "data.mdb").write_bytes(b"")
+
+        report = inspect_log(log.data, NAME, log.known)
+
+    assert "is not a log's file" in report.problems[0].text
 
 
 def test_a_log_that_is_not_there_is_not_made(tmp_path: Path, log: StoredLog) -> None:

@@ -6,13 +6,19 @@ import asyncio
 
 import pytest
 
-from tallystick_server.errors import DiskFullError, UnavailableError
+from tallystick_merkle.tile import Tile
+from tallystick_server.errors import (
+    DiskFullError,
+    IntegrityError,
+    UnavailableError,
+)
 from tallystick_server.log.log import Identity, Log, LogLimits
 from tallystick_server.log.reader import Reader
 from tallystick_server.log.sequencer import QueueLimits, Sequencer
 from tallystick_server.log.writer import Writer
 from tallystick_server.storage.base import Published
 from tests.fakes.cosigned import cosigned, policy
+from tests.fakes.faults import FaultyStore
 from tests.fakes.logs import NAME, ORIGIN, MemoryLog, log_key, memory_log, submission
 
 MIB = 1024 * 1024
@@ -74,6 +80,47 @@ async def test_a_read_only_log_takes_and_publishes_nothing() -> None:
     assert log.failed is None
     assert (log.queue_depth, log.has_room) == (0, False)
     log.stop_signing("again")
+
+
+class RottenRows(FaultyStore):
+    """A store that gives wrong rows."""
+
+    def read_row(self, level: int, block: int) -> bytes:
+        return bytes(len(super().read_row(level, block)))
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+async def test_a_log_that_reads_wrong_data_signs_no_more_and_says_so(
+    is_open: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = Bench()
+    log = Log(
+        bench.log.identity,
+        reader=Reader(RottenRows(bench.inner.store), bench.log.head),
+        head=bench.log.head,
+        published=None,
+        policy=None,
+        clock=bench.inner.clock,
+        limits=LogLimits(),
+        free_bytes=bench.free_bytes,
+    )
+    bench.log = log
+    if is_open:
+        bench.open()
+
+    with pytest.raises(IntegrityError):
+        log.reader.tile(Tile(0, 0, 1))
+    if not is_open:
+        bench.open()  # a log that was in doubt before it was cleared
+
+    assert log.doubt is not None
+    assert "unfinished rows 0/0 do not lead" in log.doubt
+    assert log.stopped == log.doubt
+    with pytest.raises(UnavailableError, match="what is stored is wrong"):
+        await log.append(submission("a", b"1"))
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == ["stored data are wrong", "signing stopped"]
+    await log.close()
 
 
 async def test_an_append_moves_the_head_before_it_is_answered() -> None:

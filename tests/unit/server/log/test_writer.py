@@ -9,7 +9,7 @@ import pytest
 from tallystick_merkle.checkpoint import Checkpoint
 from tallystick_merkle.frontier import load_edge
 from tallystick_merkle.keys import VerifierKey
-from tallystick_server.errors import SigningStoppedError, StoreError
+from tallystick_server.errors import IntegrityError, SigningStoppedError, StoreError
 from tallystick_server.log.anchor import Anchor, MemoryAnchor
 from tallystick_server.log.commit import LogState, Placed
 from tallystick_server.log.keyring import Signer
@@ -113,6 +113,26 @@ def test_a_failed_commit_kills_the_writer_and_a_restart_goes_on_from_the_truth(
     assert after.outcomes[0] == Placed(
         2, 1, log.clock.now_ms(), is_repeat=how != "not stored"
     )
+
+
+class DamagedKeys(FaultyStore):
+    """A store whose idempotency keys have rotted."""
+
+    def find_keys(self, keys: Sequence[bytes]) -> Mapping[bytes, UsedKey]:
+        raise IntegrityError("idempotency key: it is damaged")
+
+
+def test_a_damaged_key_stops_the_signing_and_not_the_process() -> None:
+    log = memory_log()
+    signer = SpySigner(log)
+    writer = writer_of(log, store=DamagedKeys(log.store), signer=signer)
+
+    for _ in range(2):
+        with pytest.raises(SigningStoppedError, match="it is damaged"):
+            writer.commit([submission("a", b"1")])
+
+    assert writer.stopped == "what is stored is wrong: idempotency key: it is damaged"
+    assert (signer.signed, log.store.load().head.size) == (0, 1)
 
 
 def test_the_anchor_stands_before_anything_is_released() -> None:

@@ -11,12 +11,14 @@ import pytest
 from tallystick_server.clock import SetClock
 from tallystick_server.log.asked import WitnessHealth
 from tallystick_server.log.publisher import PublisherHealth
+from tallystick_server.log.reader import Reader
 from tallystick_server.log.tokengate import TokenGate
 from tallystick_server.web.app import watch_once
 from tallystick_server.web.compressed import BundleCache
 from tallystick_server.web.freshness import Freshness
 from tallystick_server.web.health import Level, check_all
 from tallystick_server.web.services import Limits, make_services
+from tests.fakes.faults import FaultyStore
 from tests.fakes.logs import NAME, submission
 from tests.fakes.web import Reply, WebBench
 
@@ -45,6 +47,32 @@ async def test_a_read_only_log_is_alive_but_not_ready(tmp_path: Path) -> None:
 
     assert (live.status, ready.status, health["status"]) == (200, 503, "degraded")
     assert ready.json()["reasons"] == [f"{NAME}: signing: the log is read-only"]
+
+
+class RottenRows(FaultyStore):
+    """A store whose rows have rotted."""
+
+    def read_row(self, level: int, block: int) -> bytes:
+        return bytes(len(super().read_row(level, block)))
+
+
+@pytest.mark.parametrize("takes_entries", [True, False])
+async def test_a_log_whose_data_are_wrong_serves_none_of_it_and_says_so(
+    tmp_path: Path, takes_entries: bool
+) -> None:
+    bench = WebBench(tmp_path, takes_entries=takes_entries)
+    bench.log.reader = Reader(RottenRows(bench.store), bench.log.head)
+    bench.log.reader.watch(bench.log.saw_doubt)
+    async with bench:
+        tile = await bench.get(f"/t/{NAME}/tile/0/000.p/1")
+        bundle = await bench.get(f"/t/{NAME}/tile/entries/000.p/1")
+        ready, health = await looked_at(bench)
+
+    assert tile.is_problem(500, "internal")
+    assert bundle.is_problem(500, "internal")
+    assert (ready.status, health["status"]) == (503, "unhealthy")
+    (reason,) = ready.json()["reasons"]
+    assert reason.startswith(f"{NAME}: signing: what is stored is wrong: the unfin")
 
 
 async def test_a_log_that_waits_for_clearance_says_so(tmp_path: Path) -> None:
