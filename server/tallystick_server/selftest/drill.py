@@ -40,10 +40,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What a drill is asked to do; either `rounds` or `seconds` bounds it.
-
-    `draw` gives the rounds by seed and number.
-    """
+    """What a drill is asked to do, bounded by `rounds`, or by `seconds` without it."""
 
     directory: Path
     seed: int
@@ -52,7 +49,6 @@ class Orders:
     programs: Programs
     clock: Clock
     on_progress: Progress
-    draw: Callable[[int, int], Round] = draw_round
 
 
 async def run_drill(orders: Orders) -> Report:
@@ -124,7 +120,7 @@ class _Drill:
             is_full = False
             while not is_full and (number == 0 or self._has_time(number)):
                 number += 1
-                await self._round(scene, self._orders.draw(self._orders.seed, number))
+                await self._round(scene, draw_round(self._orders.seed, number))
                 if scene.ledger.faults:
                     return scene
                 used = await asyncio.to_thread(used_bytes, scene.place.path)
@@ -176,7 +172,13 @@ class _Drill:
         await load.run(plan)
         if ledger.faults:
             return
-        await scene.fsck()
+        ended, _ = await asyncio.gather(scene.start_witness(), scene.fsck())
+        if ended is not None:
+            text = f"the witness did not start after a kill: it {ended}"
+            ledger.fault(Kind.WITNESS, text)
+        await scene.ask_witness()
+        if ledger.faults:
+            return
         if not scene.place.older.exists():
             await asyncio.to_thread(scene.place.keep_older)
         await self._start_again(scene, plan)
@@ -188,14 +190,7 @@ class _Drill:
         self._slowest_s = max(self._slowest_s, self._elapsed_s() - began)
 
     async def _start_again(self, scene: Scene, plan: Round) -> None:
-        """Start the witness and the server; kill one start before that, if drawn."""
-        ended = await scene.start_witness()
-        if ended is not None:
-            text = f"the witness did not start after a kill: it {ended}"
-            scene.ledger.fault(Kind.WITNESS, text)
-        await scene.ask_witness()
-        if scene.ledger.faults:
-            return
+        """Start the server; kill one start before that, if drawn."""
         if plan.kill_starting_ms is not None:
             child = await scene.begin_server(has_anchor=plan.has_anchor)
             await asyncio.sleep(plan.kill_starting_ms / 1000)

@@ -1,8 +1,8 @@
 """Load a log over several connections, and kill it in the middle.
 
 Each worker sends one request after the other and believes only receipts that verify.
-What was not answered is given back: whether it is in the log is unknown, and it is sent
-again, with the same idempotency key, after the restart.
+What was under way at the kill is given back: whether it is in the log is unknown, and
+it is sent again, with the same idempotency key, after the restart.
 """
 
 from __future__ import annotations
@@ -57,7 +57,6 @@ class Load:
                 f"the log took no entry within {LOAD_S:g} s: "
                 f"{self._trouble or 'no answer came'}"
             )
-        self.unanswered += self._waiting
 
     async def _kill(self, plan: Round) -> None:
         """Wait for the moments that were drawn, and kill."""

@@ -96,11 +96,13 @@ class Place:
             "[server]",
             f"disk_margin_bytes = {SERVER_MARGIN}",
             f"[logs.{LOG}]",
-            f"policy = {json.dumps(str(self.policy))}",
+            f"policy = {json.dumps(str(self.policy), ensure_ascii=False)}",
             "publish_interval_s = 0.1",
         ]
         if has_anchor:
-            config.append(f"anchor = {json.dumps(str(self.anchor))}")
+            config.append(
+                f"anchor = {json.dumps(str(self.anchor), ensure_ascii=False)}"
+            )
         self.config.write_text("\n".join([*config, ""]), "utf-8")
 
     def keep_older(self) -> None:
