@@ -65,7 +65,7 @@ class Confirmation:
         fails.
         """
         self.on_doubt(UNCONFIRMED)
-        promotion = self._decide()
+        promotion, told = self._decide(), ""
         while not stop.is_set():
             problem = await self._try(promotion)
             if not problem:
@@ -77,11 +77,10 @@ class Confirmation:
                     f"the promotion of {self.held.name} ends here, nothing was "
                     f"acknowledged: {self.held.stopped}"
                 )
-            log.warning(
-                "promotion not confirmed",
-                extra={"log": self.held.name, "why": problem},
-            )
-            self.on_doubt(f"{UNCONFIRMED} ({problem})")
+            if problem != told:
+                told, facts = problem, {"log": self.held.name, "why": problem}
+                log.warning("promotion not confirmed", extra=facts)
+                self.on_doubt(f"{UNCONFIRMED} ({problem})")
             await self.ticker.wait(stop)
         return False
 
