@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -13,6 +14,8 @@ from types import TracebackType
 from typing import Self
 
 ORIGIN = "bench.example/log"
+
+_SETTLE_S = 30.0
 
 
 def tallystick(*words: str) -> list[str]:
@@ -68,25 +71,32 @@ class Server:
 
     def size(self) -> int:
         """Leaves in the log."""
-        url = f"http://{self.host}:{self.port}/v1/logs/{self.log}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            size: int = json.load(answer)["size"]
-        return size
+        return self._facts()["size"]
+
+    def settle(self) -> None:
+        """Wait until the published checkpoint covers every entry."""
+        wait = threading.Event()
+        until = time.monotonic() + _SETTLE_S
+        while (facts := self._facts())["published_size"] < facts["size"]:
+            if time.monotonic() > until:
+                raise RuntimeError(f"not published within {_SETTLE_S} s: {facts}")
+            wait.wait(0.05)
 
     def audit(self) -> dict[str, float]:
-        """Audit the whole log with the client's command, in a process of its own."""
+        """Audit the whole log with the client's command, in a process of its own.
+
+        What is counted are the leaves that the command says it has hashed.
+        """
+        self.settle()
         state = self.directory / f"audit-{time.monotonic_ns()}"
         start = time.perf_counter()
-        self._run(
+        done = self._run(
             "audit", "--server", f"http://{self.host}:{self.port}", "--log", self.log,
             "--policy", str(self.policy), "--state", str(state), "--json",
         )  # fmt: skip
         took = time.perf_counter() - start
-        return {
-            "leaves": self.size(),
-            "seconds": took,
-            "leaves_per_s": self.size() / took,
-        }
+        leaves = int(done["checked"])
+        return {"leaves": leaves, "seconds": took, "leaves_per_s": leaves / took}
 
     def resident_mib(self) -> dict[str, float]:
         """Memory of the server: all that is resident, and that without LMDB's map."""
@@ -102,6 +112,13 @@ class Server:
             "resident_mib": round(kib["VmRSS"] / 1024, 1),
             "anonymous_mib": round(kib["RssAnon"] / 1024, 1),
         }
+
+    def _facts(self) -> dict[str, int]:
+        """What the log says of itself."""
+        url = f"http://{self.host}:{self.port}/v1/logs/{self.log}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            facts: dict[str, int] = json.load(answer)
+        return facts
 
     def _run(self, *words: str) -> dict[str, str]:
         done = subprocess.run(
