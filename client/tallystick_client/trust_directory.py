@@ -2,6 +2,7 @@
 
     <state>/<hex SHA-256 of the origin>/
         origin                       the origin, for people
+        format                       version of all this; without it, it is 1
         lock                         held while the checkpoint is replaced
         checkpoint                   the last believed head that met the policy
         edge.json                    how far the last audit has hashed
@@ -36,6 +37,10 @@ from tallystick_merkle.note import MAX_NOTE
 from tallystick_merkle.receipt import MAX_RECEIPT, SUFFIX
 from tallystick_merkle.witnessing import origin_hash
 
+FORMAT = 1
+"""Version of the directory; one of another version is refused, and left as it is."""
+
+_MAX_FORMAT = 64
 _PROMISED = re.compile(r"[0-9]+-[0-9]+" + re.escape(SUFFIX), re.ASCII)
 _WITNESSED = re.compile(r"[0-9]+" + re.escape(SUFFIX), re.ASCII)
 
@@ -46,9 +51,13 @@ class DirectoryTrust:
     keeps_receipts = True
 
     def __init__(self, state: Path, origin: str) -> None:
-        """Name the place; it is made with the first thing written."""
+        """Name the place; it is made with the first thing written.
+
+        Raises StateError for one that a newer version has written.
+        """
         self._origin = origin
         self.path = state / origin_hash(origin)
+        _check_format(self.path / "format")
 
     def believed(self) -> bytes | None:
         """Give the last believed checkpoint; raise StateError for a damaged one."""
@@ -174,6 +183,19 @@ def open_trust(state: Path | None, origin: str) -> Trust:
     if state is None:
         return MemoryTrust()
     return DirectoryTrust(state, origin)
+
+
+def _check_format(path: Path) -> None:
+    """Raise StateError unless the format is the one that needs no file to say so."""
+    data = read_small(path, limit=_MAX_FORMAT)
+    if data is None:
+        return
+    found = data.decode("ascii", "replace").strip()
+    if found != str(FORMAT):
+        raise StateError(
+            f"{path.parent} has format {found[:20]!r} and this version of tallystick "
+            f"knows {FORMAT}: run the newer version"
+        )
 
 
 def _promise_name(held: Held, folder: Path) -> str:

@@ -38,7 +38,11 @@ from tallystick_witness.filesystem import sync_folder
 MAX_LINES = 200_000
 """Lines appended before the file is written anew with the last line of each origin."""
 
-_HEADER = "tallystick-witness-anchor/1 "
+FORMAT = 1
+"""Version of the file; one of another version is refused."""
+
+_HEADER = f"tallystick-witness-anchor/{FORMAT} "
+_ANY_HEADER = re.compile(rb"tallystick-witness-anchor/([0-9]{1,9}) ")
 _ORIGIN = re.compile(rb"[0-9a-f]{64}")
 
 Anchored = dict[str, tuple[int, bytes]]
@@ -144,7 +148,7 @@ class FileAnchor:
             data = self._path.read_bytes()
             whole = data[: data.rfind(b"\n") + 1]
             if not whole.startswith(self._header):
-                raise UsageError(f"{self._path} is not the anchor of this witness")
+                raise UsageError(_describe_stranger(self._path, whole))
             if len(whole) < len(data):
                 os.ftruncate(self._file, len(whole))
             # The process before may have died between a write and its sync, and a
@@ -221,6 +225,17 @@ def _open_locked(path: Path) -> int:
             raise LockedError(text) from error
         raise
     return descriptor
+
+
+def _describe_stranger(path: Path, data: bytes) -> str:
+    """Say why a file is not the anchor that was expected."""
+    found = _ANY_HEADER.match(data)
+    if found is not None and int(found[1]) != FORMAT:
+        return (
+            f"the anchor {path} has format {int(found[1])} and this version of "
+            f"tallystick knows {FORMAT}"
+        )
+    return f"{path} is not the anchor of this witness"
 
 
 def _read_lines(lines: list[bytes], path: Path) -> Anchored:

@@ -54,6 +54,8 @@ def read_tokens(path: Path) -> list[Token]:
         raise UsageError(f"{path} is longer than {MAX_FILE} bytes")
     try:
         return parse_tokens(data)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"{path} is not a token file of format {FORMAT}") from error
 
@@ -132,10 +134,19 @@ def format_tokens(tokens: Sequence[Token]) -> bytes:
 
 
 def parse_tokens(data: bytes) -> list[Token]:
-    """Read the file's bytes; raise ValueError, KeyError or TypeError otherwise."""
+    """Read the file's bytes; raise ValueError, KeyError or TypeError otherwise.
+
+    Raises UsageError for a file of another format.
+    """
     body = json.loads(data)
-    if body["format"] != FORMAT:
-        raise ValueError(f"format {body['format']!r}")
+    found = body["format"]
+    if type(found) is not int:
+        raise TypeError("format is not a number")
+    if found != FORMAT:
+        raise UsageError(
+            f"the tokens are stored in format {found} and this version of tallystick "
+            f"knows {FORMAT}"
+        )
     rows = body["tokens"]
     if not isinstance(rows, list):
         raise TypeError("tokens is not a list")

@@ -165,7 +165,7 @@ def unpack_about(read: Callable[[bytes], bytes | memoryview | None]) -> About:
         if version == _DRAFT:
             raise UsageError(
                 f"the log is stored in format {version}, a draft that no release "
-                "wrote; this version does not read it"
+                f"wrote; this version of tallystick knows {FORMAT}, and not that one"
             )
         origin = _item(read, b"origin").decode()
         check_origin(origin)

@@ -262,3 +262,18 @@ def test_a_stored_leaf_hash_has_one_spelling() -> None:
     for data in (loud, wide):
         with pytest.raises(StateError, match="does not say which leaf"):
             parse_held(data, PLACE)
+
+
+def test_a_directory_of_a_newer_format_is_refused(kept: DirectoryTrust) -> None:
+    kept.advance(old=None, new=SMALL)
+    (kept.path / "format").write_text("2\n")
+
+    with pytest.raises(StateError, match="format '2' .* knows 1: run the newer"):
+        DirectoryTrust(kept.path.parent, ORIGIN)
+
+
+def test_a_directory_that_says_format_1_is_read(kept: DirectoryTrust) -> None:
+    kept.advance(old=None, new=SMALL)
+    (kept.path / "format").write_text("1\n")
+
+    assert DirectoryTrust(kept.path.parent, ORIGIN).believed() == SMALL

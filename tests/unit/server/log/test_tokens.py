@@ -144,7 +144,6 @@ def test_the_file_gives_back_what_was_written() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": 2},
         {"tokens": [{}]},
         {"tokens": [1]},
         {"tokens": {}},
