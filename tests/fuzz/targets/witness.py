@@ -73,7 +73,7 @@ def stored_records(data: bytes) -> None:
     kind, sealed, body = data[:1], data[1:2] == b"s", data[2:]
     key = records.META_KEY if kind == b"m" else bytes(32)
     value = records._checksum(key, body) + body if sealed else body
-    with suppress(IntegrityError):
+    with suppress(IntegrityError, UsageError):
         match kind:
             case b"m":
                 identity = records.unpack_identity(value)
