@@ -18,12 +18,13 @@ from __future__ import annotations
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 
 WRITES = (
     *("openat", "creat", "write", "pwrite64", "writev", "pwritev", "pwritev2"),
@@ -81,6 +82,23 @@ class Point:
         # With the filter the other calls cost nothing, but strace sends no signal.
         fast = [] if self.fault is Fault.KILL else [_FAST]
         return [*fast, *path, "-e", f"trace={call.name}", "-e", inject]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A point, and another one in the run that recovers from it."""
+
+    first: Point
+    second: Point
+
+    @property
+    def fault(self) -> Fault:
+        """What happens in the second run."""
+        return self.second.fault
+
+    def __str__(self) -> str:
+        """Name both."""
+        return f"{self.first}, then {self.second}"
 
 
 _FAST = "--seccomp-bpf"
@@ -146,6 +164,14 @@ def part_of(points: Iterable[Point], part: int, *, of: int) -> list[Point]:
         for point in points
         if int.from_bytes(_digest(point)[-4:], "big") % of == part
     ]
+
+
+def pairs_of(
+    first: Sequence[Point], second: Sequence[Point], *, count: int
+) -> list[Pair]:
+    """Draw pairs, the same ones for the same points."""
+    chance = Random(20261123)
+    return [Pair(chance.choice(first), chance.choice(second)) for _ in range(count)]
 
 
 def _shuffled(points: Iterable[Point]) -> list[Point]:

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from tests.rows.report import Figures
-from tests.system.crash.calls import Fault, Point
+from tests.system.crash.calls import Fault, Pair, Point
 
-Try = Callable[[Path, Point], list[str] | None]
-"""Tries a point in an empty place: what is wrong, or None if it was not reached."""
+T = TypeVar("T", Point, Pair)
 
 
 @dataclass
@@ -24,8 +24,18 @@ class Matrix:
     missed: int = 0
     wrong: dict[str, list[str]] = field(default_factory=dict)
 
-    def run(self, points: Iterable[Point], attempt: Try, *, most: int) -> None:
-        """Try points until `most` were reached; a place without findings is removed."""
+    def run(
+        self,
+        points: Iterable[T],
+        attempt: Callable[[Path, T], list[str] | None],
+        *,
+        most: int,
+    ) -> None:
+        """Try points until `most` were reached; a place without findings is removed.
+
+        `attempt` tries a point in an empty place: what is wrong, or None if it was not
+        reached.
+        """
         for number, point in enumerate(points):
             if self.tried >= most:
                 break

@@ -2,15 +2,14 @@
 
     python sabotaged_server.py BUG server serve --config FILE
 
-early   answers before it commits: the store has its turn when the next head comes, or
-        a checkpoint is published
+early   answers before it commits: the store has its turn when the next thing is done
 deaf    swallows the error of a commit, and goes on
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +18,8 @@ import uvloop
 from tallystick_server.cli.options import load_settings
 from tallystick_server.clock import SystemClock
 from tallystick_server.errors import ServerError
-from tallystick_server.log.writer import Writer
+from tallystick_server.log.commit import Submission
+from tallystick_server.log.writer import Released, Writer
 from tallystick_server.storage.base import Head, Published
 from tallystick_server.wiring.running import Permissions
 from tallystick_server.wiring.serving import Start, serve
@@ -31,12 +31,15 @@ class Early(Writer):
     _late: Callable[[], None] | None = None
 
     def _make_durable(self, head: Head, store: Callable[[], None]) -> None:
-        self._settle()
         self._late = store
 
-    def publish(self, published: Published) -> None:
+    def commit(self, submissions: Sequence[Submission]) -> Released:
         self._settle()
-        super().publish(published)
+        return super().commit(submissions)
+
+    def mark_publishable(self) -> Head:
+        self._settle()
+        return super().mark_publishable()
 
     def _settle(self) -> None:
         late, self._late = self._late, None

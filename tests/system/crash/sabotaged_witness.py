@@ -2,7 +2,7 @@
 
     python sabotaged_witness.py BUG witness serve --data DIR … --anchor FILE
 
-early   answers before it stores: the store has its turn at the next head
+early   answers before it stores: the store has its turn at the next head, or the end
 deaf    swallows the error of the store, and answers
 """
 
@@ -43,12 +43,17 @@ class Early(Witness):
         return found if found is None or head is None else replace(found, head=head)
 
     def _cosign(self, acceptance: Acceptance) -> bytes:
-        if self._late is not None:
-            self._late()
+        self.settle()
         cosigned, log = make_head(acceptance, self._keys), acceptance.log
         self._held()[log.origin] = cosigned.head
         self._late = partial(self._store.advance, log.origin, log.head, cosigned.head)
         return cosigned.lines
+
+    def settle(self) -> None:
+        """Store what was answered."""
+        late, self._late = self._late, None
+        if late is not None:
+            late()
 
     def _held(self) -> dict[str, Head]:
         if not hasattr(self, "_heads"):
@@ -103,6 +108,8 @@ def main() -> None:
             is_alone=real._is_alone,
         )
         asyncio.run(serve(witness))
+        if isinstance(witness, Early):
+            witness.settle()
 
 
 if __name__ == "__main__":

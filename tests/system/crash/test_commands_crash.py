@@ -26,7 +26,7 @@ def test_a_command_that_was_cut_short_can_be_done_again(
     points = points_of(command.list_calls(tmp_path / "listed"))
     matrix = Matrix(tmp_path)
 
-    matrix.run(points, command.hit, most=form.pick(quick=0, ci=4, long=1000))
+    matrix.run(points, command.hit, most=form.pick(quick=0, ci=2, long=1000))
 
-    least = form.pick(quick=0, ci=4, long=15)
+    least = form.pick(quick=0, ci=2, long=15)
     matrix.record(figures, f"crash points: {command.name}", least=least)

@@ -15,7 +15,7 @@ import pytest
 from tests.rows.forms import Form
 from tests.rows.report import Figures
 from tests.system.crash import server_check, witness_run
-from tests.system.crash.calls import Fault, Point, points_of, why_not
+from tests.system.crash.calls import Call, Fault, Point, points_of, why_not
 from tests.system.crash.inside import Desk
 from tests.system.crash.server_run import grown_case, new_case
 from tests.system.loopback import Loopback
@@ -23,6 +23,7 @@ from tests.system.loopback import Loopback
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(600)]
 
 MOST = 40
+NOWHERE = Point(Call("fsync", "no/such/file", 1), Fault.EIO)
 FAULTS = {"early": Fault.KILL, "deaf": Fault.EIO}
 
 HERE = Path(__file__).parent
@@ -37,6 +38,7 @@ def find(
     points: list[Point], bug: str, attempt: Callable[[int, Point], list[str]]
 ) -> tuple[int, str]:
     """Try points of the store until one shows the bug: how many, and what it showed."""
+    assert attempt(0, NOWHERE) == []  # without a fault it looks healthy
     tried = 0
     for point in points:
         is_of_store = point.call.path.endswith("data.mdb")
