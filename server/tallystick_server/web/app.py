@@ -12,6 +12,7 @@ from aiohttp.log import access_logger
 
 from tallystick_merkle.exchange.appending import MAX_BATCH_BYTES
 from tallystick_server.web.append import append_batch, append_entry
+from tallystick_server.web.framing import refuse_doubtful
 from tallystick_server.web.health import get_health, get_live, get_ready
 from tallystick_server.web.index import get_index
 from tallystick_server.web.openapi.serving import get_document, get_page
@@ -75,7 +76,7 @@ ROUTES = (
 
 def make_app(services: Services) -> web.Application:
     """Make the application around its services."""
-    app = web.Application(middlewares=[answer_problems])
+    app = web.Application(middlewares=[answer_problems, refuse_doubtful])
     app[SERVICES] = services
     app.add_routes(ROUTES)
     app.cleanup_ctx.append(_watch)

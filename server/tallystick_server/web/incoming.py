@@ -6,7 +6,7 @@ import asyncio
 import re
 from functools import lru_cache
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import hdrs, web
 from multidict import istr
 
 from tallystick_merkle.errors import MalformedError
@@ -103,11 +103,6 @@ async def read_body(request: web.Request, *, most: int, timeout_s: float) -> byt
         raise UnsupportedTypeError(f"the content type must be {BODY_TYPE}")
     if hdrs.CONTENT_ENCODING in headers:
         raise UnsupportedTypeError("a content encoding is not taken")
-    if headers.get(hdrs.TRANSFER_ENCODING, "chunked").lower() != "chunked":
-        raise UnsupportedTypeError("the only transfer encoding taken is chunked")
-    if hdrs.TRANSFER_ENCODING in headers and request.version < HttpVersion11:
-        request.protocol.close()  # a proxy may see other requests (RFC 9112 §6.1)
-        raise UnsupportedTypeError("a transfer encoding takes HTTP/1.1")
     if (request.content_length or 0) > most:
         raise TooLargeError(f"the body may have {most} bytes")
     if request.content.is_eof():  # it came with the head: the common case

@@ -31,6 +31,7 @@ from tallystick_server.ops.peers import Peers
 from tallystick_server.web.app import make_app, make_runner
 from tallystick_server.web.compressed import BundleCache
 from tallystick_server.web.connections import CappedSite
+from tallystick_server.web.framing import check_parser
 from tallystick_server.web.services import Limits, Services, make_services
 from tallystick_server.web.visitors import Patience, Visitors
 from tallystick_server.wiring.listening import bind, make_tls
@@ -67,6 +68,7 @@ async def serve(start: Start) -> None:
     Raises StartError or StoreError when a log may not be opened, or fails later.
     """
     settings = start.loaded.settings.server
+    check_parser()
     async with AsyncExitStack() as closing:
         sock = bind(settings)
         closing.callback(sock.close)

@@ -1,0 +1,113 @@
+"""The two processes under attack: a log server and a witness, short of patience."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tallystick_merkle.exchange.appending import append_batch
+from tests.system.drive import drive
+from tests.system.one_log import OneLog
+from tests.system.stack import Daemon, run_json
+
+PATIENCE = (
+    "keepalive_s = 1.0",
+    "head_timeout_s = 1.0",
+    "body_timeout_s = 1.0",
+    "write_timeout_s = 2.0",
+    "write_least_rate = 65536",
+)
+"""Lines of a configuration under which nobody is waited for long."""
+
+ENTRIES, ENTRY_BYTES = 320, 60_000
+"""A log of this many entries: one full bundle of 15 MB, and one that is not full."""
+
+
+class Server:
+    """A log server with a log that has a full bundle."""
+
+    def __init__(self, folder: Path, *lines: str) -> None:
+        """Make and fill the log; `lines` are of the configuration."""
+        self.log = OneLog(folder, *lines)
+        self.log.start()
+        for number in range(ENTRIES // 64):
+            entries = [bytes([number, n]) * (ENTRY_BYTES // 2) for n in range(64)]
+            drive(
+                append_batch(
+                    self.log.address, entries, policy=self.log.policy, key=f"{number}"
+                )
+            )
+
+    @property
+    def daemon(self) -> Daemon:
+        """The process."""
+        assert self.log.daemon is not None
+        return self.log.daemon
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port."""
+        return place_of(self.daemon)
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self.daemon.process.pid
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """What it must never tell."""
+        return (self.log.token.encode(), str(self.log.data).encode())
+
+    def errors(self) -> list[dict[str, Any]]:
+        """What it has logged as an error."""
+        levels = ("error", "critical")
+        return [line for line in self.log.logged() if line["level"] in levels]
+
+
+class Guard:
+    """A witness that follows nobody."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        """Make and serve it; `words` are flags or variables of `serve`."""
+        self.errors_path = folder / "witness.log"
+        data = str(folder / "witness")
+        run_json("witness", "init", "--data", data, "--name", "witness.example/w1")
+        listen = ("--data", data, "--listen", "127.0.0.1:0", *words)
+        self.daemon = Daemon(["witness", "serve", *listen], self.errors_path)
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port."""
+        return place_of(self.daemon)
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self.daemon.process.pid
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """What it must never tell."""
+        return (str(self.errors_path.parent).encode(),)
+
+
+def place_of(daemon: Daemon) -> tuple[str, int]:
+    """Give the host and port of a process."""
+    host, _, port = daemon.listen.rpartition(":")
+    return host, int(port)
+
+
+@contextmanager
+def descriptors_for(many: int) -> Iterator[int]:
+    """Let this process open `many` sockets, or as many as it may; give how many."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(many + 256, before[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(wanted, before[0]), before[1]))
+    try:
+        yield min(many, wanted - 256)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
