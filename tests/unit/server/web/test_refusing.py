@@ -82,3 +82,15 @@ async def test_a_method_that_a_path_does_not_take_is_a_problem(
     assert reply.status == (400 if method == "BREW" else 405)
     assert reply.headers["content-type"] == "application/problem+json"
     assert names_no_version(reply)
+
+
+@pytest.mark.parametrize(
+    "path", ["/%6civez", "/%2f", "/do%63s", f"/v1/logs/{NAME}/entries%3Abatch"]
+)
+async def test_there_is_nothing_behind_a_path_with_escapes(
+    tmp_path: Path, path: str
+) -> None:
+    async with WebBench(tmp_path) as bench:
+        reply = await bench.get(path)
+
+    assert reply.is_problem(404, "not-found")
