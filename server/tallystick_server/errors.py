@@ -119,7 +119,7 @@ class QueueFullError(RequestError):
 
 
 class UnavailableError(RequestError):
-    """The log takes no entries now."""
+    """What was asked cannot be done now; later it may be."""
 
     status = 503
     code = "unavailable"

@@ -23,7 +23,7 @@ from tallystick_merkle.tile import Tile, parse_tile_path, tile_width
 from tallystick_server.errors import NotFoundError
 from tallystick_server.log.log import Log
 from tallystick_server.web.compressed import accepts_gzip, pays
-from tallystick_server.web.headers import PUBLIC
+from tallystick_server.web.headers import PUBLIC, is_held
 from tallystick_server.web.services import SERVICES, Services, find_log
 from tallystick_server.web.unsent import CountedResponse
 
@@ -56,7 +56,7 @@ async def get_checkpoint(request: web.Request) -> web.Response:
         raise NotFoundError("nothing was published yet")
     tag = f'"{b64encode(sha256(published.note).digest()[:12]).decode()}"'
     headers = {**CHECKPOINT_HEADERS, hdrs.ETAG: tag}
-    if tag in request.headers.get(hdrs.IF_NONE_MATCH, ""):
+    if is_held(request, tag):
         return web.Response(status=304, headers=headers)
     return web.Response(body=published.note, headers=headers)
 

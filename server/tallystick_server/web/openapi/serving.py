@@ -14,6 +14,7 @@ from hashlib import sha256
 
 from aiohttp import hdrs, web
 
+from tallystick_server.web.headers import is_held
 from tallystick_server.web.incoming import read_query
 from tallystick_server.web.openapi.document import document
 from tallystick_server.web.openapi.headers import DOCUMENT_HEADERS, PAGE_HEADERS
@@ -52,6 +53,6 @@ def _answer(
     read_query(request.rel_url.raw_query_string)
     body, tag = tagged
     headers = {**served, hdrs.ETAG: tag}
-    if tag in request.headers.get(hdrs.IF_NONE_MATCH, ""):
+    if is_held(request, tag):
         return web.Response(status=304, headers=headers)
     return web.Response(body=body, headers=headers)

@@ -82,8 +82,8 @@ def _append_entry() -> Node:
                 links=links,
             ),
             "200": answer(
-                "The key stood for this entry already: it is the same one, with the"
-                " best receipt there is now.",
+                "The key stood for this entry already: it is the same one, at the same"
+                " place.",
                 HEADERS,
                 schema,
                 extra=_LATE,

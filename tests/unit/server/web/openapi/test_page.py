@@ -116,6 +116,12 @@ async def test_what_is_held_already_is_not_sent_again(
         again = await bench.get(path)
         held = await bench.get(path, If_None_Match=first.headers["etag"])
         other = await bench.get(path, If_None_Match='"other"')
+        whatever = await bench.get(path, If_None_Match="*")
+        weak = await bench.get(
+            path, If_None_Match=f'"other", W/{first.headers["etag"]}'
+        )
+        line = f'"other"\r\nIf-None-Match: {first.headers["etag"]}'
+        twice = await bench.get(path, If_None_Match=line)
         asked = await bench.get(f"{path}?x=1")
 
     assert (first.status, first.body) == (200, again.body)
@@ -123,6 +129,7 @@ async def test_what_is_held_already_is_not_sent_again(
     assert (held.status, held.body) == (304, b"")
     assert held.headers["etag"] == first.headers["etag"]
     assert other.body == first.body
+    assert [one.status for one in (whatever, weak, twice)] == [304, 304, 304]
     assert asked.is_problem(400, "bad-request")
 
 
