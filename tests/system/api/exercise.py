@@ -43,6 +43,9 @@ bearer = "${API_TOKEN}"
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx"EXPECTED]
 
+[cache]
+enabled = false
+
 [reports.json]
 path = "REPORT"
 """
@@ -138,7 +141,7 @@ def exercise(
         words += ["--include-path", path]
     done = subprocess.run(
         words,
-        cwd=ROOT,
+        cwd=folder,
         env={
             **os.environ,
             "PYTHONPATH": str(ROOT),

@@ -95,7 +95,7 @@ def note(verdict: Verdict, phases: str) -> str:
 def test_no_request_is_answered_in_another_way_than_the_description_says(
     stack: Stack, tmp_path: Path, form: Form, figures: Figures
 ) -> None:
-    examples = form.pick(quick=3, ci=12, long=150)
+    examples = form.pick(quick=2, ci=12, long=300)
     every = "examples,coverage,fuzzing,stateful"
     phases = form.pick(quick="examples,fuzzing", ci=every, long=every)
 
