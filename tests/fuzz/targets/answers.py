@@ -31,11 +31,12 @@ from tallystick_merkle.exchange.trusting import (
     upgrade_receipts,
 )
 from tallystick_merkle.exchange.witness import ask_witness, read_witness_head
-from tallystick_merkle.frontier import EMPTY_EDGE
-from tallystick_merkle.hashing import leaf_hash
+from tallystick_merkle.frontier import EMPTY_EDGE, Edge, grow
+from tallystick_merkle.hashing import leaf_hash, leaf_hashes
 from tallystick_merkle.note import Note, format_note, sign_note
+from tallystick_merkle.policy import Judged
 from tallystick_merkle.receipt import check_receipt, format_receipt, parse_receipt
-from tallystick_merkle.tile import Tile, format_tile_path
+from tallystick_merkle.tile import Tile, bundles_of, format_tile_path, tiles_of
 from tallystick_merkle.witnessing import SIZE_TYPE
 from tests.fakes.driving import drive
 from tests.fakes.memory_log import MemoryLog
@@ -48,6 +49,8 @@ from tests.unit.merkle.exchange.logs import (
     judged,
     log_of,
 )
+
+Answer = Callable[[Request], Reply]
 
 _SIZE = 300
 _OLD = 260
@@ -82,7 +85,7 @@ def _trusted() -> bytes:
     return _log().witnessed(_OLD)
 
 
-def _play(exchange: Exchange[object], answer: Callable[[Request], Reply]) -> object:
+def _play(exchange: Exchange[object], answer: Answer) -> object:
     """Drive an exchange that has to end."""
     steps = 0
 
@@ -179,30 +182,66 @@ def _sign(text: bytes) -> bytes:
 
 def _read_log(replaced: dict[str, bytes]) -> None:
     """Read a head, prove an entry, upgrade a promise and audit, with lies between."""
+    prefix, honest = _honest()
+    served = honest | {f"{prefix}/{name}": data for name, data in replaced.items()}
+
+    def answer(request: Request) -> Reply:
+        found = served.get(request.url)
+        return Response(404, {}, b"") if found is None else Response(200, {}, found)
+
+    head = _head()
+    if "checkpoint" in replaced:
+        reader = TileReader(prefix)
+        with suppress(KernelError):
+            _play(
+                read_head(reader, policy=POLICY, origin=ORIGIN, trusted=_trusted()),
+                answer,
+            )
+        try:
+            head = judged(replaced["checkpoint"])
+        except KernelError:
+            return
+    _follow(TileReader(prefix), head, answer)
+
+
+def _follow(reader: TileReader, head: Judged, answer: Answer) -> None:
+    """Prove an entry at a head, upgrade a promise to it, and audit up to it."""
+    leaf, held = _held()
+    with suppress(KernelError):
+        _play(prove_entry(reader, index=7, leaf=leaf, head=head, policy=POLICY), answer)
+    with suppress(KernelError):
+        _play(upgrade_receipts(reader, [held], head=head, policy=POLICY), answer)
+    with suppress(KernelError):
+        _play(audit_to(reader, _edge(), head=head, report=lambda _: None), answer)
+
+
+@cache
+def _honest() -> tuple[str, dict[str, bytes]]:
+    """What an honest log serves: the prefix of its URLs, and bytes by URL."""
     log = _log()
-    log.requests.clear()
-    log.replaced = dict(replaced)
-    reader = TileReader(log.address.read_url)
-    with suppress(KernelError):
-        _play(
-            read_head(reader, policy=POLICY, origin=ORIGIN, trusted=_trusted()),
-            log.answer,
-        )
-    note = replaced.get("checkpoint", log.published)
-    with suppress(KernelError):
-        head = judged(note)
-        leaf = leaf_hash(log.entries[7])
-        _play(
-            prove_entry(reader, index=7, leaf=leaf, head=head, policy=POLICY),
-            log.answer,
-        )
-        held = Held(log.receipt(7, _trusted(), _OLD), leaf)
-        _play(upgrade_receipts(reader, [held], head=head, policy=POLICY), log.answer)
-    with suppress(KernelError):
-        _play(
-            audit_to(reader, EMPTY_EDGE, head=judged(note), report=lambda _: None),
-            log.answer,
-        )
+    prefix, bundles = log.address.read_url, bundles_of(0, _SIZE, _SIZE)
+    tiles = [*tiles_of(_SIZE), *tiles_of(_OLD), *bundles]
+    served = {f"{prefix}/{format_tile_path(at)}": log.resource(at) for at in tiles}
+    return prefix, served | {f"{prefix}/checkpoint": log.published}
+
+
+@cache
+def _head() -> Judged:
+    """Its newest head, judged."""
+    return judged(_log().published)
+
+
+@cache
+def _held() -> tuple[bytes, Held]:
+    """A leaf of it, and a promised receipt of it."""
+    leaf = leaf_hash(_log().entries[7])
+    return leaf, Held(_log().receipt(7, _trusted(), _OLD), leaf)
+
+
+@cache
+def _edge() -> Edge:
+    """Where an audit of it stands that has begun."""
+    return grow(EMPTY_EDGE, leaf_hashes(_log().entries[:250])).edge
 
 
 TARGETS: dict[str, Target] = {

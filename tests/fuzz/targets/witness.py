@@ -28,7 +28,7 @@ from tallystick_witness.submission import parse_submission
 from tests.fuzz.place import put
 from tests.fuzz.target import Target, check_spelling
 from tests.fuzz.targets.server import parse_environment
-from tests.unit.witness.world import NOW_S, OWN, LogTwin, World, ask
+from tests.unit.witness.world import ED_KEY, NOW_S, OWN, LogTwin, World, ask
 
 _LOG = LogTwin()
 _NAME = "witness.example/w1"
@@ -49,7 +49,7 @@ def witness_request(data: bytes) -> None:
 
     The text between proof and signatures is signed by the log, whatever it says.
     """
-    world = World(log=_LOG)
+    world = World(log=_LOG, keys=(ED_KEY,))
     assert world.witness.add_checkpoint(_LOG.request(0, 8)).status == 200
     for body in (data, _signed(data)):
         before = world.size()
