@@ -60,6 +60,7 @@ from tallystick_server.storage.records import (
     ENTRIES,
     HEADS,
     KEYS,
+    META_ITEMS,
     About,
     pack_about,
     pack_index,
@@ -129,6 +130,10 @@ class LmdbStore:
             count = read.stat(tables.entries)["entries"]
             cursor = read.cursor(tables.entries)
             last = unpack_index(cursor.key(), table=ENTRIES) if cursor.last() else -1
+            items = read.cursor(tables.meta).iternext(keys=True, values=False)
+            unknown = [key for key in map(bytes, items) if key not in META_ITEMS]
+        if unknown:  # what was published may hide under a key that has rotted
+            raise IntegrityError(f"table meta: unknown item {unknown[0]!r}")
         if head is None:
             raise IntegrityError("the store holds no head at all")
         if count != head.size or last != head.size - 1:

@@ -87,6 +87,17 @@ def test_a_published_size_beyond_the_head_is_found_at_loading(tmp_path: Path) ->
     assert "size 2 was published" in error_of_load(tmp_path)
 
 
+def test_a_published_checkpoint_under_a_rotten_key_is_found_at_loading(
+    tmp_path: Path,
+) -> None:
+    """Else the log would take itself for one that was never published."""
+    grown(tmp_path)
+    with raw(tmp_path, META) as cursor:
+        cursor.put(b"publishdd", cursor.pop(PUBLISHED) or b"")
+
+    assert "unknown item b'publishdd'" in error_of_load(tmp_path)
+
+
 def test_a_head_of_a_wrong_length_is_found_at_loading(tmp_path: Path) -> None:
     make_store(tmp_path)
     with raw(tmp_path, HEADS) as cursor:
