@@ -19,8 +19,14 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="tallystick-fuzz-", dir=base)
 
 
+def folder() -> Path:
+    """Give the folder."""
+    return Path(_folder().name)
+
+
 def put(name: str, data: bytes) -> Path:
     """Write a file and give its path."""
-    path = Path(_folder().name) / name
+    path = folder() / name
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path

@@ -8,9 +8,9 @@ from __future__ import annotations
 from itertools import chain
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import answers, client, kernel, server, trees, witness
+from tests.fuzz.targets import answers, backups, client, kernel, server, trees, witness
 
-_MODULES = (answers, client, kernel, server, trees, witness)
+_MODULES = (answers, backups, client, kernel, server, trees, witness)
 _PARSERS: dict[str, Target] = {
     name: parser for module in _MODULES for name, parser in module.TARGETS.items()
 }
@@ -19,6 +19,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "add-checkpoint": ("add-checkpoint", "submission"),
     "anchors": ("server-anchor", "witness-anchor"),
     "append-answer": ("append-answer",),
+    "backup": ("manifest", "marker"),
     "batch-answer": ("batch-answer",),
     "bundle": ("bundle", "batch", "batch-body", "entry-lines"),
     "cbor": ("cbor", "genesis"),

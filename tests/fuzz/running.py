@@ -63,8 +63,9 @@ def fuzz(name: str, *, seconds: int, place: Path) -> Run:
     output = done.stderr.decode(errors="replace")
     inputs = [path.read_bytes() for path in sorted(found.glob("*"))]
     slowest = _SLOWEST.findall(output)
-    assert _EXECUTED.search(output), output[-2000:]
-    assert bool(done.returncode) == bool(inputs), output[-2000:]
+    said = f"{name} ended with {done.returncode}: {output[-2000:]}"
+    assert _EXECUTED.search(output), said
+    assert bool(done.returncode) == bool(inputs), said
     return Run(
         _last(_EXECUTED, output),
         _last(_COVERED, output),
