@@ -23,7 +23,7 @@ from pathlib import Path
 from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.hashing import HASH_SIZE
 from tallystick_merkle.promotion import Promotion, format_promotion, parse_promotion
-from tallystick_server.errors import IntegrityError, StoreError
+from tallystick_server.errors import IntegrityError, StoreError, UsageError
 from tallystick_server.log.files import remove_file, replace_file
 from tallystick_server.log.paths import restored_path
 from tallystick_server.ops.times import format_time, parse_time
@@ -88,7 +88,8 @@ class Marker:
 def read_marker(data: Path, name: str) -> Marker | None:
     """Read what a log may do; None for an ordinary log.
 
-    Raises IntegrityError for a file that is damaged, StoreError when it is unreadable.
+    Raises IntegrityError for a file that is damaged, UsageError for one of a newer
+    format, StoreError when it is unreadable.
     """
     path = restored_path(data, name)
     try:
@@ -144,9 +145,16 @@ def format_marker(marker: Marker) -> bytes:
 def parse_marker(data: bytes) -> Marker:
     """Read the file's bytes; raise ValueError, KeyError, TypeError or MalformedError.
 
-    There is one spelling of each marker, and no other is read.
+    There is one spelling of each marker, and no other is read.  Raises UsageError for
+    a newer format.
     """
     body = json.loads(data)
+    found = body["format"]
+    if type(found) is int and found > FORMAT:
+        raise UsageError(
+            f"the log's marker has format {found} and this version of tallystick knows "
+            f"{FORMAT}; run the newer version"
+        )
     promoted, entry = body["promoted"], body["entry"]
     marker = Marker(
         body["size"],

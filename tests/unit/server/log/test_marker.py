@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.promotion import Promotion
-from tallystick_server.errors import IntegrityError, StoreError
+from tallystick_server.errors import IntegrityError, StoreError, UsageError
 from tallystick_server.log.marker import (
     Marker,
     State,
@@ -72,7 +72,7 @@ def test_a_marker_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": 2},
+        {"format": 0},
         {"format": True},
         {"state": "promoted"},
         {"state": "free"},
@@ -133,4 +133,12 @@ def test_what_is_no_marker_is_damaged(data: Path, text: bytes) -> None:
     restored_path(data, "audit").write_bytes(text)
 
     with pytest.raises(IntegrityError, match="is damaged"):
+        read_marker(data, "audit")
+
+
+def test_a_marker_of_a_newer_format_is_not_called_damaged(data: Path) -> None:
+    body = json.loads(format_marker(RESTORED)) | {"format": 2}
+    restored_path(data, "audit").write_text(json.dumps(body), encoding="utf-8")
+
+    with pytest.raises(UsageError, match="has format 2 .* knows 1; run the newer"):
         read_marker(data, "audit")
