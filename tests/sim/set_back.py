@@ -20,7 +20,7 @@ from tallystick_witness.store.memory import MemoryStore as WitnessStore
 from tests.fakes.logs import log_key
 from tests.sim.log_node import LogNode
 from tests.sim.monitor import Monitor
-from tests.sim.witness_node import WitnessNode
+from tests.sim.witness_node import WitnessNode, size_in
 
 
 class SetBack:
@@ -82,6 +82,8 @@ class SetBack:
         copy = self._witness_copies.pop(node.name, None)
         if copy is None or node.name in self._newest_witnesses:
             return False
+        if (size_in(copy) or 0) >= (node.disk.size() or 0):
+            return False  # it is not older
         node.kill()
         self._newest_witnesses[node.name] = node.disk.store
         node.disk.store = copy

@@ -58,8 +58,13 @@ class WitnessDisk:
 
     def size(self) -> int | None:
         """The size of the log's head that is stored, None before the first."""
-        log = self.store.find(origin_hash(ORIGIN))
-        return log.head.size if log and log.head else None
+        return size_in(self.store)
+
+
+def size_in(store: MemoryStore) -> int | None:
+    """Read the size of the log's head in a store, None before the first."""
+    log = store.find(origin_hash(ORIGIN))
+    return log.head.size if log and log.head else None
 
 
 class WitnessHandle:
