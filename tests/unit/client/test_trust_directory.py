@@ -268,7 +268,7 @@ def test_a_directory_of_a_newer_format_is_refused(kept: DirectoryTrust) -> None:
     kept.advance(old=None, new=SMALL)
     (kept.path / "format").write_text("2\n")
 
-    with pytest.raises(StateError, match="format '2' .* knows 1: run the newer"):
+    with pytest.raises(StateError, match=r"format '2' .* knows 1: run the newer"):
         DirectoryTrust(kept.path.parent, ORIGIN)
 
 

@@ -219,5 +219,5 @@ def test_a_new_anchor_that_was_cut_short_is_made_again(tmp_path: Path) -> None:
 def test_an_anchor_of_a_newer_format_is_refused(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"anchor/1 ", b"anchor/2 "))
 
-    with pytest.raises(UsageError, match="has format 2 .* knows 1"):
+    with pytest.raises(UsageError, match=r"has format 2 .* knows 1"):
         FileAnchor(path, name=NAME)

@@ -140,5 +140,5 @@ def test_a_marker_of_a_newer_format_is_not_called_damaged(data: Path) -> None:
     body = json.loads(format_marker(RESTORED)) | {"format": 2}
     restored_path(data, "audit").write_text(json.dumps(body), encoding="utf-8")
 
-    with pytest.raises(UsageError, match="has format 2 .* knows 1; run the newer"):
+    with pytest.raises(UsageError, match=r"has format 2 .* knows 1; run the newer"):
         read_marker(data, "audit")
