@@ -66,6 +66,16 @@ def witness_anchor(place: Path, version: int) -> None:
     path.write_bytes(_ANCHOR.sub(b"anchor/%d" % version, path.read_bytes(), count=1))
 
 
+def marker(place: Path, version: int) -> None:
+    """Restore a backup elsewhere, and say that its marker is of a version."""
+    if not (place / "restored").exists():
+        backup(place, 1)
+        run("server", "restore", "--from", f"{place}/backup",
+            "--data", f"{place}/restored")  # fmt: skip
+    path = place / "restored/logs" / LOG / "restored.json"
+    path.write_text(_FORMAT.sub(f'"format": {version}', path.read_text(), count=1))
+
+
 def client_state(place: Path, version: int) -> None:
     """Say that the client's memory of the log is of a version."""
     folder = place / "state" / sha256(ORIGIN.encode()).hexdigest()
@@ -87,6 +97,8 @@ WITNESS = ["witness", "serve", "--data", "{place}/w1", "--listen", "127.0.0.1:0"
            "--anchor", "{place}/anchors/w1"]  # fmt: skip
 LOGS = ["witness", "list", "--data", "{place}/w1"]
 RESTORE = ["server", "restore", "--from", "{place}/backup", "--data", "{place}/new"]
+PROMOTE = ["server", "promote", "--data", "{place}/restored", "--log", LOG,
+           "--key", "{place}/server/keys/golden.skey"]  # fmt: skip
 CLIENT = ["--state", "{place}/state", "receipts", "list", "--policy", "{place}/policy"]
 
 
@@ -110,6 +122,7 @@ CASES = [
     Case("witness, list", witness_store, WITNESS_FORMAT, LOGS, (0, 2)),
     Case("witness anchor", witness_anchor, 1, WITNESS, (0, 2)),
     Case("backup", backup, 1, RESTORE, (2,)),
+    Case("restored log", marker, 1, PROMOTE, (2,)),
     Case("client state", client_state, 1, CLIENT, (0, 2)),
 ]
 
