@@ -171,19 +171,26 @@ class World:
                 await striking
             self.nemesis.heal()
             self.operator.look()
-            for service in self.services:
-                service.is_open = False
-            is_good = await self._until(self._is_good, CALM_S)
-            self.monitor.require(
-                is_good, "a healed world comes good", self._what_is_left()
-            )
-            await self._check_all()
+            await self.come_good(after_s=0.0)
         finally:
             operating.cancel()
             for node in nodes(self.log, self.witnesses):
                 node.kill()
             for person in self.nemesis.people:
                 person.kill()
+
+    async def come_good(self, *, after_s: float) -> list[str]:
+        """Go on for a while, let nobody begin anything new, and check everything.
+
+        Gives what was broken.  The world's operator must be at work.
+        """
+        await self._until(lambda: False, after_s)
+        for service in self.services:
+            service.is_open = False
+        is_good = await self._until(self._is_good, CALM_S)
+        self.monitor.require(is_good, "a healed world comes good", self._what_is_left())
+        await self._check_all()
+        return list(map(str, self.monitor.broken))
 
     def outcome(self) -> Outcome:
         """Say how it ended."""
