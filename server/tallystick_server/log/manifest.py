@@ -39,7 +39,7 @@ FORMAT = 1
 FILE_NAME = "manifest.json"
 """What the file is called in a backup."""
 
-MAX_FILE = 64 * 1024 * 1024
+MAX_FILE = 16 * 1024 * 1024
 """Longest manifest read, in bytes."""
 
 VKEYS, STORE, EVIDENCE = "vkeys", "log.lmdb/data.mdb", "evidence"
