@@ -27,6 +27,9 @@ from tallystick_server.storage.records import (
 PAGE = 4096
 ANYWHERE = b"pages"
 META_PAGES = b"meta pages"
+NUMBERS = b"commit numbers"
+NUMBER_AT = 144
+"""Where a meta page has the number of its commit."""
 
 Item = tuple[bytes, bytes]
 
@@ -55,7 +58,7 @@ class Flip:
 
     def is_named_by(self, problem: Problem) -> bool:
         """Whether a problem says what was hit: this entry, this row, this record."""
-        if self.in_key or self.kind in {ANYWHERE, META_PAGES}:
+        if self.in_key or self.kind in {ANYWHERE, META_PAGES, NUMBERS}:
             return True  # a page, or a record that is missing and one too many
         if problem.kind is Kind.STORE:
             return True
@@ -92,11 +95,14 @@ def draw_flips(
 ) -> Iterator[Flip]:
     """Draw flips: a third of them anywhere, the others over all kinds of records."""
     chance = random.Random(seed)
-    kinds = (ENTRIES, ANYWHERE, ROWS, HEADS, ANYWHERE, KEYS, META, META_PAGES)
+    kinds = (ENTRIES, ANYWHERE, ROWS, HEADS, NUMBERS, KEYS, META, META_PAGES, ANYWHERE)
     for number in range(count):
         kind = kinds[number % len(kinds)]
         if kind in items:
             yield draw_in_table(chance, file, items, kind)
+        elif kind == NUMBERS:
+            place = chance.randrange(2) * PAGE + NUMBER_AT
+            yield Flip(kind, b"", (place,), 1 << chance.randrange(8))
         else:
             most = 2 * PAGE if kind == META_PAGES else len(file)
             place = chance.randrange(most)

@@ -6,6 +6,10 @@
     record      the head in the anchor, synced                          releases nothing
     release     only now the cosignatures leave
 
+Nobody else moves a head, so every read is held against the last one that is known here:
+a store that has gone back under the running process, by a bit that rotted, is not
+believed.
+
 One thread calls `add_checkpoint`; a lost compare-and-swap means that somebody else
 wrote, and the request is judged again on what is stored now.  After an error of store
 or anchor the state is in doubt: nothing is signed any more in this process.
@@ -78,6 +82,7 @@ class Witness:
         self._has_room = has_room
         self._is_alone = is_alone
         self._failure: StoppedError | IntegrityError | None = None
+        self._heads = {log.origin: log.head for log in store.logs() if log.head}
 
     @property
     def name(self) -> str:
@@ -120,7 +125,7 @@ class Witness:
         StoreError or IntegrityError when the process must end.
         """
         try:
-            log = self._store.find(hash_of_origin)
+            log = self._read(hash_of_origin)
         except (StoppedError, IntegrityError) as error:
             self._failure = error
             raise
@@ -148,7 +153,25 @@ class Witness:
             raise UnavailableError(str(error)) from error
 
     def _find(self, origin: str) -> FollowedLog | None:
-        return self._store.find(origin_hash(origin))
+        return self._read(origin_hash(origin))
+
+    def _read(self, hash_of_origin: str) -> FollowedLog | None:
+        """Read a log; raise IntegrityError if its head is behind the one we know."""
+        log = self._store.find(hash_of_origin)
+        if log is None or (known := self._heads.get(log.origin)) is None:
+            return log
+        head = log.head
+        if head is None or head.size < known.size:
+            raise IntegrityError(
+                f"the store has gone back behind size {known.size} of {log.origin!r}, "
+                "which was cosigned: it is damaged"
+            )
+        if head.size == known.size and head.root != known.root:
+            raise IntegrityError(
+                f"the store has another root for size {known.size} of {log.origin!r} "
+                "than was cosigned: it is damaged"
+            )
+        return log
 
     def _carry_out(self, decision: Decision) -> Answer:
         """Store what a decision asks for, then make the answer."""
@@ -173,6 +196,7 @@ class Witness:
         # a crash the store is at or ahead of the anchor, and both of what was told.
         try:
             self._store.advance(log.origin, log.head, head)
+            self._heads[log.origin] = head
             self._anchor.record(origin_hash(log.origin), head.size, head.root)
             is_known = True
         except StaleHeadError:

@@ -7,24 +7,24 @@ Reading a page behind the end of the file kills the process as well.  Only pages
 end that are free may be missing: a commit that took and freed them never wrote them.
 
 The file begins with two meta pages, which the commits write in turn; the one with the
-higher number counts.  So the numbers are neighbours, always: where they are not, one of
-them has rotted, and the engine may have gone back by a commit without a word.
+higher number counts.  Where a bit of a number rots, the engine may go back by a commit
+without a word: so the two pages are held against each other.
 """
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from struct import Struct
+from typing import Any
 
 from tallystick_server.errors import IntegrityError, StoreError
 from tallystick_server.storage.environment import DATA_FILE
 
 _TRIES = 3
-_PAGE_SIZE = Struct("=40xI")
-"""Where a meta page of LMDB 0.9 says how long a page is."""
-_NUMBER = Struct("=144xQ")
-"""Where it has the number of its commit."""
+_PAGE = Struct("=Q")
+_NO_PAGE = 2**64 - 1
 
 
 def check_structure(directory: Path) -> list[str]:
@@ -58,8 +58,11 @@ def _walk(directory: Path) -> list[str]:
     verifier = import_module("lmdb.verify")  # its functions carry no types
     file = directory / DATA_FILE
     try:
-        problems: list[str] = verifier.verify(str(directory))
-        problems += _check_turns(file)
+        with file.open("rb") as data:
+            size = os.fstat(data.fileno()).st_size
+            walked = verifier._Verifier(data, size)  # noqa: SLF001 -- its findings are kept
+            problems: list[str] = walked.verify()
+            problems += _check_turns(walked)
     except OSError as error:
         raise StoreError(f"{file} cannot be read: {error.strerror}") from error
     except verifier.VerifyError as error:
@@ -67,18 +70,26 @@ def _walk(directory: Path) -> list[str]:
     return [f"{file}: {text}" for text in problems]
 
 
-def _check_turns(file: Path) -> list[str]:
-    """Compare the numbers of the two meta pages, which were found to be such."""
-    with file.open("rb") as data:
-        first = data.read(_NUMBER.size)
-        data.seek(_PAGE_SIZE.unpack_from(first)[0])
-        second = data.read(_NUMBER.size)
-    if len(second) < _NUMBER.size:  # of another engine, which opening refuses
+def _check_turns(walked: Any) -> list[str]:  # noqa: ANN401 -- the walker has no types
+    """Hold the two meta pages against each other, once the file has been walked.
+
+    They are of neighbouring commits; and the newer commit lists the root page of the
+    older one among those that it has freed.  So neither number can rot unseen.
+    """
+    newer = walked.meta
+    place = 0 if newer.pgno else 1
+    older = walked._read_meta(place, walked.psize)  # noqa: SLF001 -- as above
+    if not newer.txnid:  # nothing was ever written
         return []
-    numbers = [_NUMBER.unpack(page)[0] for page in (first, second)]
-    if abs(numbers[0] - numbers[1]) == 1 or not any(numbers):  # or never written
+    if older.txnid + 1 != newer.txnid:
+        return [f"the meta pages are of commits {older.txnid} and {newer.txnid}"]
+    freed = b"".join(
+        data[8:] for number, data in walked.free_records if number == newer.txnid
+    )
+    root = older.main.root
+    if root in {page for (page,) in _PAGE.iter_unpack(freed)} or root == _NO_PAGE:
         return []
-    return [f"the meta pages are of commits {numbers[0]} and {numbers[1]}"]
+    return [f"the meta page of commit {older.txnid} is not of the one before the last"]
 
 
 def check_length(directory: Path, *, pages: int, page: int) -> None:

@@ -4,13 +4,18 @@ A power cut while LMDB creates its file can leave one that it cannot read.  So a
 is made under another name, synced, and renamed into place: its name says that it is
 whole.  Before it is opened to sign, the pages that the last process left in the cache
 are written out and dropped, so that what is verified is what the device holds (D10),
-and the structure is walked without the engine, which trusts its file blindly.
+and the structure is walked without the engine, which trusts its file blindly.  The
+file begins with two meta pages, written in turn: they are held against each other, for
+a number that has rotted would take the last head back without a word.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from importlib import import_module
 from pathlib import Path
+from struct import Struct
+from typing import Any
 
 import lmdb
 import lmdb.verify
@@ -22,9 +27,11 @@ from tallystick_witness.store.lmdb import LmdbStore, create_tables
 
 _DATA = "data.mdb"
 _TRIES = 3
+_PAGE = Struct("=Q")
+_NO_PAGE = 2**64 - 1
 
 # The library's verifier carries no types.
-_walk: Callable[[str], list[str]] = lmdb.verify.verify
+_verify: Any = import_module("lmdb.verify")
 
 
 def create_store(path: Path, identity: Identity) -> None:
@@ -84,9 +91,35 @@ def open_store(path: Path) -> LmdbStore:
 
 def _find_problems(path: Path) -> list[str]:
     try:
-        return _walk(str(path))
+        with (path / _DATA).open("rb") as data:
+            size = os.fstat(data.fileno()).st_size
+            walked = _verify._Verifier(data, size)  # noqa: SLF001 -- its findings are kept
+            problems: list[str] = walked.verify()
+            return problems or _check_turns(walked)
     except lmdb.verify.VerifyError as error:
         return [str(error)]
+
+
+def _check_turns(walked: Any) -> list[str]:  # noqa: ANN401 -- the walker has no types
+    """Hold the two meta pages against each other, once the file has been walked.
+
+    They are of neighbouring commits; and the newer commit lists the root page of the
+    older one among those that it has freed.  So neither number can rot unseen.
+    """
+    newer = walked.meta
+    place = 0 if newer.pgno else 1
+    older = walked._read_meta(place, walked.psize)  # noqa: SLF001 -- as above
+    if not newer.txnid:  # nothing was ever written
+        return []
+    if older.txnid + 1 != newer.txnid:
+        return [f"the meta pages are of commits {older.txnid} and {newer.txnid}"]
+    freed = b"".join(
+        data[8:] for number, data in walked.free_records if number == newer.txnid
+    )
+    root = older.main.root
+    if root in {page for (page,) in _PAGE.iter_unpack(freed)} or root == _NO_PAGE:
+        return []
+    return [f"the meta page of commit {older.txnid} is not of the one before the last"]
 
 
 def _remove(folder: Path) -> None:
