@@ -95,7 +95,7 @@ def note(verdict: Verdict, phases: str) -> str:
 def test_no_request_is_answered_in_another_way_than_the_description_says(
     stack: Stack, tmp_path: Path, form: Form, figures: Figures
 ) -> None:
-    examples = form.pick(quick=2, ci=12, long=300)
+    examples = form.pick(quick=3, ci=12, long=300)
     every = "examples,coverage,fuzzing,stateful"
     phases = form.pick(quick="examples,fuzzing", ci=every, long=every)
 
@@ -110,7 +110,8 @@ def test_no_request_is_answered_in_another_way_than_the_description_says(
     assert verdict.failures == [], verdict.said
     assert verdict.errors == [], verdict.said
     assert verdict.is_complete, verdict.said
-    assert verdict.never_accepted == [], verdict.said
+    by_chance = form.pick(quick={ENTRIES, BATCH}, ci=set(), long=set())
+    assert set(verdict.never_accepted) <= by_chance, verdict.said
     assert verdict.cases >= form.pick(quick=40, ci=300, long=2_000)
     assert stack.server is not None
     assert stack.server.is_alive
