@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import ssl
@@ -88,13 +89,26 @@ async def _serve(settings: WitnessSettings, witness: Witness) -> WitnessError | 
             ssl_context=_load_tls(settings),
         )
         await site.start()
-        sys.stdout.write(f"listening on {url}\n")
-        sys.stdout.flush()
+        _announce(url)
         return await wait_for_end(desk, stop)
     finally:
         if runner is not None:
             await runner.cleanup()
         desk.close()
+
+
+def _announce(url: str) -> None:
+    """Say on stdout where requests are taken; take them where nobody can hear it."""
+    try:
+        sys.stdout.write(f"listening on {url}\n")
+        sys.stdout.flush()
+    except OSError as error:  # a full disk, a closed pipe
+        fields = {"url": url, "why": error.strerror}
+        _log.warning("stdout is lost", extra={"fields": fields})
+        # What stdout still holds must not make the end of the process an error.
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 async def wait_for_end(desk: Desk, stop: asyncio.Event) -> WitnessError | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +118,21 @@ def _run(
 
 
 def _announce(url: str) -> None:
-    """Say on stdout that connections are accepted, and where."""
-    sys.stdout.write(f"listening on {url}\n")
-    sys.stdout.flush()
+    """Say on stdout that connections are accepted, and where.
+
+    Where nobody can hear it, on a full disk or a closed pipe, entries are taken all
+    the same.
+    """
+    try:
+        sys.stdout.write(f"listening on {url}\n")
+        sys.stdout.flush()
+    except OSError as error:
+        log.warning("stdout is lost", extra={"url": url, "why": error.strerror})
+        _forget_stdout()
+
+
+def _forget_stdout() -> None:
+    """Let what stdout still holds go nowhere: its loss is no error of the process."""
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

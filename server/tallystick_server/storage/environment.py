@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import lmdb
@@ -14,6 +15,7 @@ from tallystick_server.errors import (
     StoreError,
     UsageError,
 )
+from tallystick_server.ops.disk import free_bytes
 from tallystick_server.storage.records import ENTRIES, HEADS, KEYS, META, ROWS
 
 DATA_FILE = "data.mdb"
@@ -96,6 +98,18 @@ def sync_names(directory: Path) -> None:
             os.close(descriptor)
     except OSError as error:
         raise StoreError(f"cannot sync {directory}: {error.strerror}") from error
+
+
+def shortage(directory: Path, need: int) -> str:
+    """Say how much of the disk is free where that is less than a write may need.
+
+    The engine tells a full disk as an input/output error like any other.
+    """
+    with suppress(StoreError):
+        free = free_bytes(directory)
+        if free < need:
+            return f"; the disk has only {free} bytes free"
+    return ""
 
 
 def open_tables(env: lmdb.Environment) -> Tables:

@@ -46,6 +46,7 @@ from tallystick_server.storage.environment import (
     create_environment,
     open_environment,
     open_tables,
+    shortage,
     sync_names,
 )
 from tallystick_server.storage.items import (
@@ -104,12 +105,13 @@ class LmdbStore:
         Raises IntegrityError or UsageError when it does not hold a log of ours.
         """
         self._env = env
+        self._place = Path(env.path())
         self._map = GrowingMap(env)
         self._pid = os.getpid()
         self._writer = threading.Lock()
         self._failure: str | None = None
         self._is_closed = False
-        check_length(Path(env.path()), pages=self._map.pages, page=self._map.page)
+        check_length(self._place, pages=self._map.pages, page=self._map.page)
         self._tables = open_tables(env)
         meta = self._tables.meta
         with self._reading(lambda: "table meta") as read:
@@ -310,8 +312,10 @@ class LmdbStore:
             except StaleParentError:
                 raise
             except lmdb.Error as error:
-                self._failure = str(error)
-                raise StoreError(f"the write failed: {error}") from error
+                self._failure = (
+                    f"the write failed: {error}{shortage(self._place, need)}"
+                )
+                raise StoreError(self._failure) from error
             except BaseException as error:
                 self._failure = str(error)
                 raise

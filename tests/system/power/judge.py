@@ -106,7 +106,7 @@ def judge_log(place: Path, job: Job) -> str:
 def _check_told(opened: OpenedLog, job: Job) -> None:
     """Hold a log against the entries and the heads that left its process."""
     size = opened.state.head.size
-    reader = Reader(opened.store)
+    reader = Reader(opened.store, head=opened.state.head)
     for index, leaf in job["entries"].items():
         if int(index) >= size:
             raise WrongError(f"entry {index} of {size}")
