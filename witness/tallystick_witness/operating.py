@@ -14,7 +14,12 @@ from tallystick_merkle.keys import KeyType
 from tallystick_merkle.witnessing import origin_hash
 from tallystick_witness.clock import Clock
 from tallystick_witness.datadir import DataDir, Lock
-from tallystick_witness.errors import StaleHeadError, UsageError
+from tallystick_witness.errors import (
+    StaleHeadError,
+    StoreError,
+    UsageError,
+    is_of_disk,
+)
 from tallystick_witness.filesystem import check_local, make_folder
 from tallystick_witness.following import plan_add, plan_remove, read_log_key
 from tallystick_witness.keyring import identify, make_keys, write_keys
@@ -26,14 +31,16 @@ from tallystick_witness.store.files import create_store, open_store
 def initialise(data: Path, *, name: str, types: Sequence[KeyType]) -> Identity:
     """Make the keys and the store of a new witness; durable when this returns.
 
-    Raises UsageError where there are keys or a store already.
+    Raises UsageError where there are keys or a store already, StoreError or OSError
+    where the disk fails.
     """
     keys = make_keys(name, types)
     place = DataDir(data)
     try:
         make_folder(data, mode=0o700)
     except OSError as error:
-        raise UsageError(f"cannot make {data}: {error.strerror}") from error
+        kind = StoreError if is_of_disk(error) else UsageError
+        raise kind(f"cannot make {data}: {error.strerror}") from error
     check_local(data)
     with Lock(place.lock):
         if place.store.exists():

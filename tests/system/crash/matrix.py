@@ -60,5 +60,6 @@ class Matrix:
         split = ", ".join(f"{fault.name} {self.hits[fault.name]}" for fault in Fault)
         note = f"{split}, not reached again {self.missed}"
         figures.record(what, tried=self.tried, bad=len(self.wrong), note=note)
-        assert self.wrong == {}
+        found = [f"{name}: {wrong}" for name, wrong in self.wrong.items()]
+        assert not found, "\n".join(found)
         assert self.tried >= least

@@ -170,6 +170,8 @@ class Asker:
         status, body = answer
         if status == 404:
             return 0
+        if status != 200:
+            return None
         try:
             opened = open_checkpoint(body, (twin.vkey, *self._home.keys))
         except KernelError as error:
