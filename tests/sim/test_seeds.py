@@ -125,3 +125,17 @@ def test_the_same_seed_gives_the_same_history_in_any_process() -> None:
 
     assert all(f"history {here.history}" in said for said in elsewhere), elsewhere
     assert run(43, QUICK).history != here.history
+
+
+def test_a_planted_bug_can_be_seen_again_by_hand() -> None:
+    bug = "a witness answers before it persists"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.sim", "3", "--plant", bug],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "BROKEN" in done.stdout
+    assert "no cosignature without persistence" in done.stdout

@@ -27,12 +27,14 @@ from tests.unit.house.source_tree import ROOT
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
-# Options of proofbundle and of our benchmarks.
+# Options of proofbundle, of our benchmarks and of our simulator.
 _FOREIGN = frozenset(
     {
         "--expected-origin",
         "--log-vkey",
         "--payload-file",
+        "--plant",
+        "--write-figures",
         "--runs",
         "--threshold",
         "--witness-vkey",
