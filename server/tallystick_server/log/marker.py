@@ -171,6 +171,6 @@ def parse_marker(data: bytes) -> Marker:
         or (marker.promotion.size, marker.promotion.root) != (marker.size, marker.root)
     ):
         raise ValueError("the entry is of another head")
-    if type(marker.is_unwitnessed) is not bool or format_marker(marker) != data:
+    if type(body["unwitnessed"]) is not bool or format_marker(marker) != data:
         raise ValueError("not the one spelling")
     return marker

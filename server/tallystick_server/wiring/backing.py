@@ -77,6 +77,7 @@ def back_up(order: BackupOrder, clock: Clock, on_step: OnStep) -> Manifest:
     try:
         fresh.mkdir(mode=0o700)
         try:
+            (fresh / "logs").mkdir(mode=0o700)
             made_ms = clock.now_ms()
             saved = [
                 _save(order, fresh, name, on_step) for name in sorted(order.policies)
@@ -114,7 +115,8 @@ def _save(order: BackupOrder, fresh: Path, name: str, on_step: OnStep) -> SavedL
     key, next_key, recovery_key = read_vkeys(order.data, name)
     place = fresh / "logs" / name
     store = place / Path(STORE).parent
-    store.mkdir(mode=0o700, parents=True)
+    for folder in (place, store):
+        folder.mkdir(mode=0o700)
     copy_store(
         store_directory(order.data, name),
         store,
