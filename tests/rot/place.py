@@ -36,7 +36,7 @@ NAME = "events"
 ORIGIN = "rot.example/events"
 WITNESS = make_signing_key(name="w.example", type=KeyType.COSIGNATURE, seed=b"w" * 32)
 PRINCIPAL = "service"
-NOW_MS = 1_800_000_000_000
+NOW_MS = 1_700_000_000_000
 
 _SAMPLE = files("tallystick_client.samples").joinpath("cloudtrail-103.ndjson")
 
