@@ -1,6 +1,7 @@
 """Stores that fail, anchors that fail, and rivals: nothing is released in doubt."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -218,3 +219,43 @@ def test_losing_every_race_is_503_and_no_failure() -> None:
 
     assert wins == 3
     assert world.witness.failure is None
+
+
+class SetBackStore(MemoryStore):
+    """A store that shows an older head, or none, once it has rotted."""
+
+    def __init__(self) -> None:
+        super().__init__(identify(KEYS))
+        self.shown: list[FollowedLog | None] = []
+
+    def find(self, origin_hash: str) -> FollowedLog | None:
+        return self.shown[0] if self.shown else super().find(origin_hash)
+
+
+@pytest.mark.parametrize("rotten", ["older", "another root", "no head"])
+def test_a_store_that_goes_back_under_the_process_is_not_believed(rotten: str) -> None:
+    log = LogTwin()
+    store = SetBackStore()
+    world = World(log=log, store=store)
+    world.witness.add_checkpoint(log.request(0, 3))
+    older = store.find(log.place)
+    world.witness.add_checkpoint(log.request(3, 6))
+    newest = store.find(log.place)
+    assert older is not None
+    assert newest is not None
+    assert newest.head is not None
+    other = replace(newest.head, root=bytes(32))
+    shown = {
+        "older": older,
+        "another root": replace(newest, head=other),
+        "no head": replace(newest, head=None),
+    }
+    store.shown.append(shown[rotten])
+
+    with pytest.raises(IntegrityError, match=r"size 6 of .*it is damaged"):
+        world.witness.add_checkpoint(log.request(3, 9))
+    with pytest.raises(IntegrityError, match="it is damaged"):
+        world.witness.checkpoint(log.place)
+    with pytest.raises(UnavailableError):
+        world.witness.add_checkpoint(log.request(6, 9))
+    assert isinstance(world.witness.failure, IntegrityError)
