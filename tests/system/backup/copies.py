@@ -137,8 +137,8 @@ class Copy:
         trace: TracebackType | None,
     ) -> None:
         """Stop what still runs."""
-        if self.daemon is not None and self.daemon.is_alive:
-            self.daemon.kill()
+        if self.daemon is not None:
+            self.daemon.kill()  # where nothing is left to kill, pipes are closed
 
 
 def append(address: LogAddress, stack: Stack, key: str) -> Appended:
