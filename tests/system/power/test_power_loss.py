@@ -45,7 +45,7 @@ def cut(scratch: Path, way: str, *, epochs: int, snapshots: int, seed: int) -> A
 def test_a_power_cut_loses_nothing_that_a_log_or_a_witness_has_promised(
     tmp_path: Path, form: Form, figures: Figures
 ) -> None:
-    epochs = form.pick(quick=0, ci=3, long=30)
+    epochs = form.pick(quick=0, ci=3, long=20)
     snapshots = form.pick(quick=0, ci=40, long=50)
 
     report = cut(tmp_path, "server", epochs=epochs, snapshots=snapshots, seed=41)
