@@ -20,6 +20,11 @@ class ClockWatch:
         self._looks = 1
         self._largest_ms = 0
 
+    @property
+    def largest_ms(self) -> int:
+        """The largest step so far, back or forth."""
+        return self._largest_ms
+
     def look(self) -> None:
         """Look at both clocks again."""
         wall_ms, since_ms = self._clock.now_ms(), self._clock.monotonic_ms()

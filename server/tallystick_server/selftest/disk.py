@@ -2,6 +2,7 @@
 
     file system    its type; one that only looks like a disk is suspicious
     free space     against the margin below which a server takes no entries
+    barriers, write cache  how the device is mounted, and what its cache is taken for
     durable write  write + fdatasync, timed         O_DSYNC write  the same, by the flag
     locks          flock and fcntl keep a second process out
     memory map     a mapped file shows what was written to it
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from tallystick_server.config.model import ServerSettings
 from tallystick_server.ops.disk import filesystem_of, free_bytes
+from tallystick_server.selftest.device import look_at_device
 from tallystick_server.selftest.latency import (
     Latency,
     judge_dsync,
@@ -60,6 +62,7 @@ def look_at_disk(scratch: Path) -> Iterator[Check]:
     """Make every probe, in order; a machine that fails in one is a failed check."""
     yield judge_filesystem(filesystem_of(scratch))
     yield judge_space(free_bytes(scratch), margin=ServerSettings().disk_margin_bytes)
+    yield from look_at_device(scratch)
     yield from _guarded("durable write", lambda: _timed_writes(scratch / "blocks"))
     yield from _guarded("locks", lambda: [probe_locks(scratch / "lock")])
     yield from _guarded("memory map", lambda: [probe_map(scratch / "map")])

@@ -32,6 +32,9 @@ from tallystick_server.selftest.verify import verify
 LOG_BYTES = 32 * 1024 * 1024
 """What one log and its copies may take on the disk before a new one is begun."""
 
+STOPS_MS = 5_000
+"""A step of the clock from which on a log stops signing (D12)."""
+
 _REPEATED = 5
 
 Progress = Callable[[str, float], None]
@@ -94,7 +97,8 @@ class _Drill:
             scene = await self._crash()
         self._watch.look()
         ledger = Ledger() if scene is None else scene.ledger
-        self._counts.acked += ledger.acked
+        self._blame_clock(ledger)
+        self._count(ledger)
         checks = [
             *probed,
             self._watch.judge(),
@@ -153,12 +157,12 @@ class _Drill:
         ):
             if ended is not None:
                 raise DrillError(f"a first start {ended}")
-        self._reserve_s = max(self._reserve_s, 3 * (self._elapsed_s() - began))
+        self._reserve_s = max(self._reserve_s, 2 * (self._elapsed_s() - began))
         return scene
 
     async def _leave(self, scene: Scene) -> None:
         """Be done with a log that is sound to the last, and remove it."""
-        self._counts.acked += scene.ledger.acked
+        self._count(scene.ledger)
         await scene.kill_server()
         await scene.kill_witness()
         await asyncio.to_thread(shutil.rmtree, scene.place.path)
@@ -197,6 +201,21 @@ class _Drill:
             await child.kill()
             self._counts.start_kills += 1
         await require_start(scene, has_anchor=plan.has_anchor)
+
+    def _blame_clock(self, ledger: Ledger) -> None:
+        """Raise DrillError where only starts failed, and the clock had stepped."""
+        step_ms = self._watch.largest_ms
+        kinds = {fault.kind for fault in ledger.faults}
+        if abs(step_ms) >= STOPS_MS and kinds == {Kind.RESTART}:
+            raise DrillError(
+                f"the clock stepped by {step_ms} ms meanwhile, and a log stops for "
+                "that: set it right and run the selftest again"
+            )
+
+    def _count(self, ledger: Ledger) -> None:
+        """Count what was said of a log that is left."""
+        self._counts.acked += ledger.acked
+        self._counts.heads += len(ledger.heads)
 
     def _has_time(self, number: int) -> bool:
         """Whether another round, and what comes after it, fits in."""

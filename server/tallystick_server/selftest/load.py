@@ -74,7 +74,8 @@ class Load:
 
     async def _until(self, answers: int, end: float) -> None:
         """Wait until so many requests were answered, or until it is time."""
-        while self._answers < answers and not self._scene.ledger.faults:
+        scene = self._scene
+        while self._answers < answers and scene.is_serving and not scene.ledger.faults:
             self._news.clear()
             try:
                 async with asyncio.timeout_at(end):
@@ -89,6 +90,7 @@ class Load:
                 is_answered = await send(self._scene, parcel)
             except UnreachableError:
                 self.unanswered.append(parcel)
+                self._news.set()
                 return
             except RefusedError as error:
                 self._trouble = str(error)

@@ -15,6 +15,7 @@ from tallystick_merkle.errors import KernelError, UnreachableError
 from tallystick_merkle.exchange.appending import LogAddress
 from tallystick_merkle.exchange.witness import read_witness_head
 from tallystick_merkle.policy import NO_QUORUM, Judged, Policy, judge, parse_policy
+from tallystick_server.ops.disk import free_bytes
 from tallystick_server.ops.peers import Peers
 from tallystick_server.selftest.children import (
     Child,
@@ -24,7 +25,13 @@ from tallystick_server.selftest.children import (
     Programs,
 )
 from tallystick_server.selftest.ledger import Kind, Ledger
-from tallystick_server.selftest.place import LOG, ORIGIN, WITNESS, Place
+from tallystick_server.selftest.place import (
+    LOG,
+    ORIGIN,
+    SERVER_MARGIN,
+    WITNESS,
+    Place,
+)
 from tallystick_server.selftest.report import Counts
 
 _LISTEN = ("--listen", "127.0.0.1:0")
@@ -106,12 +113,25 @@ class Scene:
         assert self._server is not None
         return await self._server.stop()
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether the server runs."""
+        return self._server is not None and self._server.is_alive
+
     async def kill_server(self) -> None:
-        """Kill -9."""
+        """Kill -9; that it had ended by itself before is a fault.
+
+        Raises DrillError where it ended for lack of space.
+        """
         assert self._server is not None
         if self._server.is_alive:
             self.counts.server_kills += 1
-        await self._server.kill()
+            await self._server.kill()
+            return
+        ended = await self._server.wait_end()
+        if free_bytes(self.place.path) < SERVER_MARGIN:
+            raise DrillError(f"the disk ran full meanwhile: the server {ended}")
+        self.ledger.fault(Kind.RESTART, f"the server, not yet killed, {ended}")
 
     async def kill_witness(self) -> None:
         """Kill -9, if there is one that runs."""
@@ -136,12 +156,14 @@ class Scene:
 
     async def ask_witness(self) -> None:
         """Hold what the witness shows against what it answered before."""
-        if self._witness is None or not self._witness.is_alive:
+        if self._witness is None or not _lives(self._witness):
             return
         try:
             note = await self.peers.drive(read_witness_head(self._witness.url, ORIGIN))
             self.ledger.note_witness(None if note is None else self._head_of(note))
         except UnreachableError as error:
+            if _lives(self._witness):
+                raise DrillError(f"the witness answers too late: {error}") from error
             self.ledger.fault(Kind.WITNESS, f"the witness is gone: {error}")
         except KernelError as error:
             self.ledger.fault(Kind.WITNESS, f"the witness shows no head: {error}")
@@ -198,6 +220,11 @@ class Scene:
         judged = self.judge(note)
         judged.require_met()
         return judged.opened.checkpoint
+
+
+def _lives(child: Child) -> bool:
+    """Whether a process runs now; it may have ended since it was asked last."""
+    return child.is_alive
 
 
 def _object_of(ended: Ended) -> Mapping[str, object]:

@@ -48,13 +48,14 @@ async def verify(scene: Scene, again: Sequence[Parcel], marker: Parcel) -> None:
         ledger.judge_served(leaves, head.opened.checkpoint)
         await scene.ask_witness()
     except UnreachableError as error:
+        if scene.is_serving:
+            raise DrillError(f"the server answers too late: {error}") from error
         text = f"the server is gone after its restart: {error}"
         ledger.fault(Kind.RESTART, text)
     except RefusedError as error:
         ledger.fault(Kind.RESTART, f"the restarted server refuses: {error}")
     except KernelError as error:
         ledger.fault(Kind.ACKED, f"what is served does not verify: {error}")
-    scene.counts.heads = max(scene.counts.heads, len(ledger.heads))
 
 
 async def _send_again(scene: Scene, parcels: Sequence[Parcel]) -> None:
@@ -87,11 +88,16 @@ async def _send_until_taken(scene: Scene, parcel: Parcel) -> None:
 
 
 async def _published(scene: Scene, size: int) -> Judged:
-    """Wait until a head of at least `size` is served; it must extend the one before."""
+    """Wait for a head of at least `size`, cosigned where there is a witness.
+
+    It must extend the one that was served before.
+    """
     ledger, before = scene.ledger, scene.shown
 
     async def is_there() -> bool:
-        return await read_published(scene) >= size or bool(ledger.faults)
+        is_new = await read_published(scene) >= size
+        is_cosigned = ledger.cosigned >= size or not scene.has_witness
+        return (is_new and is_cosigned) or bool(ledger.faults)
 
     if not await eventually(is_there, within_s=TAKES_S):
         raise DrillError(f"the log published nothing new for {TAKES_S:g} s")

@@ -25,8 +25,8 @@ def test_this_disk_does_what_it_must(tmp_path: Path) -> None:
     found = {check.check: check for check in look_at_disk(tmp_path)}
 
     assert list(found) == [
-        "file system", "free space", "durable write", "O_DSYNC write", "locks",
-        "memory map", "replace",
+        "file system", "free space", "barriers", "write cache", "durable write",
+        "O_DSYNC write", "locks", "memory map", "replace",
     ]  # fmt: skip
     assert Result.FAILED not in {check.result for check in found.values()}
 
