@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -255,3 +257,30 @@ def test_every_bad_start_of_a_log_is_refused(
 
     figures.record("bad starts of a log, refused", tried=len(found), bad=len(bad))
     assert bad == {}
+
+
+@pytest.mark.row("R19")
+def test_a_start_up_check_that_is_skipped_is_caught(
+    tmp_path: Path, figures: Figures
+) -> None:
+    bench = Bench(tmp_path)
+    bench.make()
+    with bench.closing:
+        older_copy(bench)
+        program = [sys.executable, "-m", "tests.system.rollback.unchecked_server"]
+        server = subprocess.Popen(
+            [*program, str(bench.config)], stdout=subprocess.PIPE, text=True
+        )
+        with server:
+            assert server.stdout is not None
+            line = server.stdout.readline()
+            server.kill()
+
+    is_caught = line.startswith("listening on ")  # the drill wants exit code 1
+    figures.record(
+        "planted: the start-up check is skipped",
+        tried=1,
+        bad=int(not is_caught),
+        note="caught by the older copy of the rollback drill",
+    )
+    assert is_caught
