@@ -3,7 +3,8 @@
 A test that carries the mark `row` records what it tried through the fixture `figures`.
 The figures travel with the test's report, so that they survive parallel workers.  At
 the end of a run they are printed as one table; `--write-figures FILE` puts that table
-between the two marker lines of a document, and `--require-rows R5,R7` fails a run in
+between the two marker lines of a document; `--keep-figures FILE` adds them to those of
+earlier runs first, so that a long form can be run in parts; and `--require-rows R5,R7` fails a run in
 which one of these rows recorded nothing.
 """
 
@@ -65,6 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rows", "rows of the reliability plan")
     group.addoption("--form", choices=list(Form), default=Form.QUICK)
     group.addoption("--write-figures", metavar="FILE", type=Path)
+    group.addoption("--keep-figures", metavar="FILE", type=Path)
     group.addoption("--require-rows", metavar="NAMES", default="")
 
 
@@ -88,10 +90,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     missing = sorted(wanted - {figure.row for figure in _RECEIVED})
     if missing and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    if (path := config.getoption("--write-figures")) and _RECEIVED:
+    kept = merge(_RECEIVED)
+    if path := config.getoption("--keep-figures"):
+        kept = keep(path, kept)
+    if (path := config.getoption("--write-figures")) and kept:
         form = Form(config.getoption("--form"))
         text = path.read_text(encoding="utf-8")
-        path.write_text(put(text, document(_RECEIVED, form)), encoding="utf-8")
+        path.write_text(put(text, document(kept, form)), encoding="utf-8")
 
 
 def pytest_terminal_summary(
@@ -129,6 +134,19 @@ def merge(figures: Iterable[Figure]) -> list[Figure]:
         )
     order = sorted(merged, key=lambda place: (int(place[0][1:]), place[1]))
     return [merged[place] for place in order]
+
+
+def keep(path: Path, figures: Sequence[Figure]) -> list[Figure]:
+    """Add a run's figures to those of earlier runs in a file; give all of them.
+
+    A figure of the same row and the same thing takes the place of the earlier one.
+    """
+    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    known = {(one.row, one.what): one for one in (Figure(**item) for item in old)}
+    known |= {(one.row, one.what): one for one in figures}
+    kept = merge(known.values())
+    path.write_text(json.dumps([asdict(one) for one in kept], indent=1))
+    return kept
 
 
 def _add_up(one: str, other: str) -> str:

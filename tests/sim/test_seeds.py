@@ -42,7 +42,7 @@ def total(outcomes: list[Outcome], event: str) -> int:
 def test_in_worlds_where_much_goes_wrong_every_rule_holds(
     part: int, form: Form, figures: Figures
 ) -> None:
-    seeds = form.pick(quick=1, ci=25, long=125)
+    seeds = form.pick(quick=1, ci=25, long=63)
     plan = form.pick(quick=QUICK, ci=HOUR, long=HOUR)
     outcomes: list[Outcome] = []
 
@@ -68,7 +68,7 @@ def test_the_history_of_every_client_is_that_of_one_log(
     part: int, form: Form, figures: Figures
 ) -> None:
     """Busy clients: acked entries are in every later head, in the order of acks."""
-    seeds = form.pick(quick=1, ci=1, long=5)
+    seeds = form.pick(quick=1, ci=1, long=4)
     hours = form.pick(quick=0.01, ci=0.2, long=1.0)
     plan = Plan(Scale(hours=hours, mean_s=90.0, services=6, auditors=2, pace_s=8.0))
     outcomes: list[Outcome] = []

@@ -1,9 +1,11 @@
 """The figures of the reliability rows are counted, shown and kept as they came."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.rows.forms import Figure, Form
-from tests.rows.report import BEGIN, END, document, merge, put, table
+from tests.rows.report import BEGIN, END, document, keep, merge, put, table
 
 FIGURES = [
     Figure("R10", "disk full", 3, 0, "resumed 3", 2.0),
@@ -35,6 +37,19 @@ def test_parts_of_one_test_are_added_up() -> None:
         "R1", "server", 15, 1, "killed 11, refused 4, in 1.5 s", 3.5
     )
     assert witness.note == "one; other"
+
+
+def test_the_figures_of_a_run_in_parts_are_kept_and_the_newest_hold(
+    tmp_path: Path,
+) -> None:
+    place = tmp_path / "figures.json"
+    again = Figure("R7", "seeds", 200, 0, "", 3.0)
+
+    keep(place, FIGURES)
+    kept = keep(place, [again])
+
+    assert kept == [again, FIGURES[0]]
+    assert keep(place, []) == kept
 
 
 def test_figures_replace_what_stood_between_the_markers() -> None:
