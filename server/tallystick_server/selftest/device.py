@@ -1,8 +1,8 @@
 """What the system says of the device below a directory: how it is mounted, its cache.
 
 Two settings let bytes be lost with the power although every program asked for them to
-be durable: a file system that is mounted without barriers never asks the device to empty
-its cache, and a device that calls its cache write-through is never asked either.
+be durable: a file system that is mounted without barriers never asks the device to
+empty its cache, and a device that calls its cache write-through is never asked either.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def judge_mount(mount: Mount | None) -> Check:
     without = sorted(mount.options & _NO_BARRIERS)
     if without:
         why = (
-            f"{source} is mounted with {', '.join(without)}: the disk is never asked "
-            "to empty its cache, and what was acked may be lost with the power. Mount it "
+            f"{source} is mounted with {', '.join(without)}: the disk is never "
+            "asked to empty its cache, so what was acked may be lost with the power. Mount it "
             "without that option, unless the disk's cache is protected"
         )
         return Check("barriers", Result.SUSPICIOUS, f"{source}: {without[0]}", why)
