@@ -26,7 +26,12 @@ BESIDE_THE_DEMO = (
     "how-to/run-a-witness.md",
     "verify-without-us.md",
 )
-ALONE = ("how-to/run-a-log.md", "how-to/recover.md", "how-to/test-your-disk.md")
+ALONE = (
+    "how-to/backup-and-restore.md",
+    "how-to/run-a-log.md",
+    "how-to/recover.md",
+    "how-to/test-your-disk.md",
+)
 
 
 def free_ports() -> dict[str, str]:
