@@ -58,9 +58,9 @@ def judge_mount(mount: Mount | None) -> Check:
     without = sorted(mount.options & _NO_BARRIERS)
     if without:
         why = (
-            f"{source} is mounted with {', '.join(without)}: the disk is never "
-            "asked to empty its cache, so what was acked may be lost with the power. Mount it "
-            "without that option, unless the disk's cache is protected"
+            f"{source} is mounted with {', '.join(without)}: the disk is never told "
+            "to empty its cache, so what was acked may be lost with the power. Mount "
+            "it without that option, unless the disk's cache is protected"
         )
         return Check("barriers", Result.SUSPICIOUS, f"{source}: {without[0]}", why)
     return Check("barriers", Result.OK, f"{source}: not switched off")
