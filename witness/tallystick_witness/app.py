@@ -25,6 +25,7 @@ from tallystick_witness.errors import (
     TooLargeError,
     TooSlowError,
 )
+from tallystick_witness.framing import refuse_doubtful
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +45,9 @@ FACE = web.AppKey("face", Face)
 
 def make_app(face: Face) -> web.Application:
     """Make the application; it opens and closes nothing."""
-    app = web.Application(middlewares=[answer_errors], client_max_size=MAX_REQUEST)
+    app = web.Application(
+        middlewares=[answer_errors, refuse_doubtful], client_max_size=MAX_REQUEST
+    )
     app[FACE] = face
     app.add_routes(
         [
@@ -132,7 +135,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 async def _read_body(request: web.Request, *, timeout_s: float) -> bytes:
     """Read at most 128 KiB in time; raise BodyError otherwise."""
-    if request.headers.get("Content-Encoding", "identity") != "identity":
+    if set(request.headers.getall("Content-Encoding", ())) - {"identity"}:
         raise EncodedError("a content encoding is not taken")
     if (request.content_length or 0) > MAX_REQUEST:
         raise TooLargeError(f"a request has at most {MAX_REQUEST} bytes")

@@ -12,7 +12,7 @@ WitnessError
 ├── BodyError                 a request refused before any rule; has a status
 │   ├── TooSlowError              408  the body did not arrive in time
 │   ├── TooLargeError             413  over 128 KiB
-│   ├── EncodedError              415  a content encoding
+│   ├── EncodedError              415  a content or transfer encoding, or a version
 │   ├── BusyError                 429  too much is waiting; nothing was promised
 │   └── UnavailableError          503  stopping, out of space, or the clock is off
 ├── StaleHeadError            a head that does not stand on what is stored
@@ -101,7 +101,7 @@ class TooLargeError(BodyError):
 
 
 class EncodedError(BodyError):
-    """A body with a content encoding."""
+    """A body in an encoding, or of a version of HTTP, that is not taken."""
 
     status = 415
 

@@ -25,6 +25,7 @@ from tallystick_witness.connections import CappedSite
 from tallystick_witness.descriptors import make_room
 from tallystick_witness.desk import Desk
 from tallystick_witness.errors import ListenError, UsageError, WitnessError
+from tallystick_witness.framing import check_parser
 from tallystick_witness.handling import PlainRunner
 from tallystick_witness.service import Witness
 from tallystick_witness.visitors import Patience, Visitors
@@ -50,6 +51,7 @@ def serve(settings: WitnessSettings) -> None:
 
     Prints one line on stdout when ready: "listening on URL".
     """
+    check_parser()
     with (
         open_witness(settings, SystemClock()) as witness,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from tallystick_merkle.exchange.appending import append_batch
 from tests.system.drive import drive
@@ -24,6 +26,9 @@ PATIENCE = (
 
 ENTRIES, ENTRY_BYTES = 320, 60_000
 """A log of this many entries: one full bundle of 15 MB, and one that is not full."""
+
+
+_ERRORS = ("error", "critical")
 
 
 class Server:
@@ -64,20 +69,21 @@ class Server:
 
     def errors(self) -> list[dict[str, Any]]:
         """What it has logged as an error."""
-        levels = ("error", "critical")
-        return [line for line in self.log.logged() if line["level"] in levels]
+        return [line for line in self.log.logged() if line["level"] in _ERRORS]
 
 
 class Guard:
     """A witness that follows nobody."""
 
-    def __init__(self, folder: Path, *words: str) -> None:
-        """Make and serve it; `words` are flags or variables of `serve`."""
-        self.errors_path = folder / "witness.log"
+    def __init__(self, folder: Path, *lines: str) -> None:
+        """Make and serve it; `lines` are of its configuration."""
+        self.log_path = folder / "witness.log"
         data = str(folder / "witness")
         run_json("witness", "init", "--data", data, "--name", "witness.example/w1")
-        listen = ("--data", data, "--listen", "127.0.0.1:0", *words)
-        self.daemon = Daemon(["witness", "serve", *listen], self.errors_path)
+        config = folder / "witness.toml"
+        config.write_text("\n".join(["[witness]", *lines, ""]), encoding="utf-8")
+        words = ["--config", str(config), "--data", data, "--listen", "127.0.0.1:0"]
+        self.daemon = Daemon(["witness", "serve", *words], self.log_path)
 
     @property
     def place(self) -> tuple[str, int]:
@@ -92,7 +98,30 @@ class Guard:
     @property
     def secrets(self) -> tuple[bytes, ...]:
         """What it must never tell."""
-        return (str(self.errors_path.parent).encode(),)
+        return (str(self.log_path.parent).encode(),)
+
+    def logged(self) -> list[dict[str, Any]]:
+        """What it has logged so far."""
+        text = self.log_path.read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def errors(self) -> list[dict[str, Any]]:
+        """What it has logged as an error."""
+        return [line for line in self.logged() if line["level"] in _ERRORS]
+
+    def __enter__(self) -> Self:
+        """It is served already."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop it."""
+        if self.daemon.is_alive:
+            self.daemon.kill()
 
 
 def place_of(daemon: Daemon) -> tuple[str, int]:

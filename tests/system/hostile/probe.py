@@ -19,6 +19,9 @@ from typing import Self
 
 ASK = b"GET /livez HTTP/1.1\r\nHost: probe\r\n\r\n"
 
+LEAST = 50
+"""Questions that are asked however short the attack is, if need be after it."""
+
 PAUSE_S = 0.002
 """Seconds between two questions: a probe, not a load."""
 
@@ -87,7 +90,7 @@ def probe(place: tuple[str, int], stop: threading.Event) -> Seen:
     times: list[float] = []
     failed = 0
     kept: socket.socket | None = None
-    while not stop.wait(PAUSE_S):
+    while not stop.wait(PAUSE_S) or len(times) < LEAST:
         is_new = kept is None or len(times) % 2 == 1
         began = time.monotonic()
         try:

@@ -16,7 +16,7 @@ from tests.system.hostile import bodies, framing, paths
 from tests.system.hostile.attack import Case, attack
 from tests.system.hostile.houses import PATIENCE, Server
 from tests.system.hostile.memory import forget_peak, peak_mib, rss_mib
-from tests.system.hostile.probe import Probe
+from tests.system.hostile.probe import LEAST, Probe
 from tests.system.one_log import API, READ
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.row("R13")]
@@ -93,6 +93,7 @@ def test_what_no_honest_client_says_is_refused_and_changes_nothing(
     assert wrong == []
     assert server.log.size() == size
     assert server.errors() == []
+    assert probe.seen.asked >= LEAST
     assert probe.seen.failed == 0
     assert probe.seen.worst_ms < STALL_MS
     assert growth < GROWTH_MIB

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -72,6 +75,51 @@ async def test_what_the_library_refuses_names_nothing_of_ours(
     assert not any(leak in answer for leak in LEAKS)
     assert all(record.levelno == logging.INFO for record in caplog.records)
     assert all(record.exc_info is None for record in caplog.records)
+
+
+@pytest.mark.parametrize("coding", [b"gzip, chunked", b",chunked"])
+async def test_after_another_coding_nothing_more_is_read(
+    tmp_path: Path, coding: bytes
+) -> None:
+    get = b"GET /livez HTTP/1.1\r\nHost: w\r\n"
+    doubtful = get + b"Transfer-Encoding: " + coding + b"\r\n\r\n0\r\n\r\n"
+    async with served(tmp_path) as path:
+        answer = await say(path, doubtful + get + b"\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 415 ")
+    assert answer.count(b"Content-Type: ") == 1
+
+
+@pytest.mark.parametrize("version", [b"HTTP/2.0", b"HTTP/0.9"])
+async def test_a_version_that_is_not_ours_is_not_answered(
+    tmp_path: Path, version: bytes
+) -> None:
+    async with served(tmp_path) as path:
+        answer = await say(path, b"GET /livez " + version + b"\r\nHost: w\r\n\r\n")
+
+    assert answer == b""
+
+
+def test_without_the_compiled_parser_nothing_is_served() -> None:
+    program = (
+        "from tallystick_witness.framing import check_parser\n"
+        "from tallystick_witness.errors import UsageError\n"
+        "try: check_parser()\n"
+        "except UsageError as error: print(error)\n"
+    )
+    said = {
+        extensions: subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "AIOHTTP_NO_EXTENSIONS": extensions},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for extensions in ("1", "")
+    }
+
+    assert "compiled parser" in said["1"]
+    assert said[""] == ""
 
 
 async def test_an_error_of_ours_outside_the_application_is_logged_at_length(
