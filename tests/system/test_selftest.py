@@ -132,6 +132,12 @@ def test_a_planted_fault_is_caught_and_the_scratch_is_kept(
 
 
 @pytest.fixture
+def from_ci_on(form: Form) -> None:
+    """Skip, before anything is started, what takes seconds."""
+    form.needs(Form.CI, "it takes seconds")
+
+
+@pytest.fixture
 def running(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A selftest that has started its server."""
     words = tallystick("selftest", "--data", str(tmp_path), "--rounds", "1000")
@@ -150,13 +156,11 @@ def running(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 )
 def test_a_selftest_that_is_told_to_stop_clears_up(
     tmp_path: Path,
+    from_ci_on: None,
     running: subprocess.Popen[bytes],
-    form: Form,
     number: signal.Signals,
     code: int,
 ) -> None:
-    if number is not signal.SIGINT:
-        form.needs(Form.CI, "it takes seconds")
     running.send_signal(number)
 
     assert running.wait(timeout=60) == code
