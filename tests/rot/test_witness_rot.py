@@ -87,7 +87,7 @@ def test_a_witness_that_does_not_compare_commit_numbers_is_found_out(
 
 def tempt_unguarded(watch: Watch) -> Told:
     """Tempt a witness whose start leaves one check out. To be called in a child."""
-    vars(files)["_check_turns"] = lambda _: []
+    vars(files)["_check_turns"] = lambda *_: []
     return tempt(watch)
 
 

@@ -4,8 +4,8 @@ A test that carries the mark `row` records what it tried through the fixture `fi
 The figures travel with the test's report, so that they survive parallel workers.  At
 the end of a run they are printed as one table; `--write-figures FILE` puts that table
 between the two marker lines of a document; `--keep-figures FILE` adds them to those of
-earlier runs first, so that a long form can be run in parts; and `--require-rows R5,R7` fails a run in
-which one of these rows recorded nothing.
+earlier runs first, so that a long form can be run in parts; and `--require-rows R5,R7`
+fails a run in which one of these rows recorded nothing.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def open_witness(settings: WitnessSettings, clock: Clock) -> Iterator[Witness]:
         check_files(place.store)
         lock = stack.enter_context(Lock(place.lock))
         check_local(place.store)
-        check_structure(place.store)
+        check_structure(place.store, is_anchored=settings.anchor is not None)
         store = open_store(place.store)
         stack.callback(store.close)
         identity = store.identity()

@@ -19,6 +19,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -360,19 +361,25 @@ class _Reading:
 
 
 def open_store(
-    directory: Path, *, read_only: bool = False, map_bytes: int = MAP_BYTES
+    directory: Path,
+    *,
+    read_only: bool = False,
+    is_watched: bool = False,
+    map_bytes: int = MAP_BYTES,
 ) -> LmdbStore:
     """Open the store in `directory`, which `create_store` made.
 
     Raises NotInitialisedError, IntegrityError, or UsageError for a newer format; never
     makes anything.  `read_only` is for another process than the one that writes.  Who
     is to write has the structure of the file walked first; nobody may write it then.
+    `is_watched` says that an anchor or witnesses are asked before anything is signed.
     """
+    look = partial(require_structure, is_watched=is_watched)
     env = open_environment(
         directory,
         read_only=read_only,
         map_bytes=map_bytes,
-        look=(lambda _: None) if read_only else require_structure,
+        look=(lambda _: None) if read_only else look,
     )
     try:
         return LmdbStore(env)

@@ -9,6 +9,11 @@ end that are free may be missing: a commit that took and freed them never wrote 
 The file begins with two meta pages, which the commits write in turn; the one with the
 higher number counts.  Where a bit of a number rots, the engine may go back by a commit
 without a word: so the two pages are held against each other.
+
+One harmless state looks like that rot.  When the write of a meta page itself fails, LMDB
+takes the commit back: it writes the page again with the number before, over the roots
+of the commit that failed.  Whether that commit was ever told to anybody, only an anchor
+or witnesses know.  So the state is taken where one of them is asked afterwards.
 """
 
 from __future__ import annotations
@@ -40,20 +45,21 @@ def check_structure(directory: Path) -> list[str]:
         return [str(error)]
 
 
-def require_structure(directory: Path) -> None:
+def require_structure(directory: Path, *, is_watched: bool = False) -> None:
     """Raise IntegrityError unless the structure of the file is sound.
 
     For whoever is going to write: on a damaged list of free pages a commit would
-    overwrite pages that are in use.  Some 160 MB are walked in a second.
+    overwrite pages that are in use.  Some 160 MB are walked in a second.  `is_watched`
+    says that an anchor or witnesses will be asked whether the last commit is missing.
     """
-    if problems := _walk(directory):
+    if problems := _walk(directory, is_watched=is_watched):
         raise IntegrityError(
             f"the structure of the store is damaged, nothing may be written to it: "
             f"{problems[0]} ({len(problems)} findings); restore a backup"
         )
 
 
-def _walk(directory: Path) -> list[str]:
+def _walk(directory: Path, *, is_watched: bool = False) -> list[str]:
     """Name what is wrong with a file; raise for one that cannot be walked at all."""
     verifier = import_module("lmdb.verify")  # its functions carry no types
     file = directory / DATA_FILE
@@ -62,7 +68,7 @@ def _walk(directory: Path) -> list[str]:
             size = os.fstat(data.fileno()).st_size
             walked = verifier._Verifier(data, size)  # noqa: SLF001 -- its findings are kept
             problems: list[str] = walked.verify()
-            problems += _check_turns(walked)
+            problems += _check_turns(walked, is_watched)
     except OSError as error:
         raise StoreError(f"{file} cannot be read: {error.strerror}") from error
     except verifier.VerifyError as error:
@@ -70,7 +76,10 @@ def _walk(directory: Path) -> list[str]:
     return [f"{file}: {text}" for text in problems]
 
 
-def _check_turns(walked: Any) -> list[str]:  # noqa: ANN401 -- the walker has no types
+def _check_turns(
+    walked: Any,  # noqa: ANN401 -- the walker has no types
+    is_watched: bool,
+) -> list[str]:
     """Hold the two meta pages against each other, once the file has been walked.
 
     They are of neighbouring commits; and the newer commit lists the root page of the
@@ -89,7 +98,15 @@ def _check_turns(walked: Any) -> list[str]:  # noqa: ANN401 -- the walker has no
     root = older.main.root
     if root in {page for (page,) in _PAGE.iter_unpack(freed)} or root == _NO_PAGE:
         return []
-    return [f"the meta page of commit {older.txnid} is not of the one before the last"]
+    if is_watched and older.last_pg <= newer.last_pg:
+        return []  # as LMDB leaves a commit that it took back
+    return [
+        (
+            f"the meta page of commit {older.txnid} is not of the one before the last: a "
+            "commit was taken back, by a write that failed or by a number that rotted; an "
+            "anchor or witnesses would tell which"
+        )
+    ]
 
 
 def check_length(directory: Path, *, pages: int, page: int) -> None:

@@ -81,7 +81,11 @@ def open_for_writing(
         check_filesystem(log_directory(data, name))
         lock = closing.enter_context(WriterLock(lock_path(data, name)))
         marker = _writable_marker(data, name)
-        store = open_store(store_directory(data, name))
+        store = open_store(
+            store_directory(data, name),
+            is_watched=settings.anchor is not None
+            or (policy is not None and policy.asks_for_witnesses),
+        )
         closing.callback(store.close)
         signer = LockedSigner(KeySigner(read_key(key_path(data, name))), lock)
         state, published = load_state(store, signer.key)

@@ -69,15 +69,16 @@ def check_files(path: Path) -> None:
         )
 
 
-def check_structure(path: Path) -> None:
+def check_structure(path: Path, *, is_anchored: bool = False) -> None:
     """Read the file from the device and walk it; raise IntegrityError if it is broken.
 
-    Another process may follow a log meanwhile, so a finding must last.
+    Another process may follow a log meanwhile, so a finding must last.  `is_anchored`
+    says that an anchor will be asked whether the last commit is missing.
     """
     problems: list[str] = []
     for _ in range(_TRIES):
         drop_cache(path / _DATA)
-        problems = _find_problems(path)
+        problems = _find_problems(path, is_anchored)
         if not problems:
             return
     raise IntegrityError(f"the store {path} is corrupt: {problems[0]}")
@@ -89,22 +90,30 @@ def open_store(path: Path) -> LmdbStore:
     return LmdbStore(path)
 
 
-def _find_problems(path: Path) -> list[str]:
+def _find_problems(path: Path, is_anchored: bool) -> list[str]:
     try:
         with (path / _DATA).open("rb") as data:
             size = os.fstat(data.fileno()).st_size
             walked = _verify._Verifier(data, size)  # noqa: SLF001 -- its findings are kept
             problems: list[str] = walked.verify()
-            return problems or _check_turns(walked)
+            return problems or _check_turns(walked, is_anchored)
     except lmdb.verify.VerifyError as error:
         return [str(error)]
 
 
-def _check_turns(walked: Any) -> list[str]:  # noqa: ANN401 -- the walker has no types
+def _check_turns(
+    walked: Any,  # noqa: ANN401 -- the walker has no types
+    is_anchored: bool,
+) -> list[str]:
     """Hold the two meta pages against each other, once the file has been walked.
 
     They are of neighbouring commits; and the newer commit lists the root page of the
     older one among those that it has freed.  So neither number can rot unseen.
+
+    One harmless state looks like that rot: when the write of a meta page itself fails,
+    LMDB takes the commit back, and writes the page again with the number before, over
+    the roots of the commit that failed.  Whether its head was released, only an anchor
+    knows; so the state is taken where one is asked afterwards.
     """
     newer = walked.meta
     place = 0 if newer.pgno else 1
@@ -119,7 +128,16 @@ def _check_turns(walked: Any) -> list[str]:  # noqa: ANN401 -- the walker has no
     root = older.main.root
     if root in {page for (page,) in _PAGE.iter_unpack(freed)} or root == _NO_PAGE:
         return []
-    return [f"the meta page of commit {older.txnid} is not of the one before the last"]
+    if is_anchored and older.last_pg <= newer.last_pg:
+        return []  # as LMDB leaves a commit that it took back
+    return [
+        (
+            f"the meta page of commit {older.txnid} is not of the one before the last: a "
+            "commit was taken back, by a write that failed or by a number that rotted; an "
+            "anchor would tell which: begin one with --new-anchor only if nothing that was "
+            "answered last is missing"
+        )
+    ]
 
 
 def _remove(folder: Path) -> None:

@@ -85,6 +85,46 @@ def test_a_commit_number_that_rotted_is_named(place: Path, bit: int) -> None:
             open_store(place)
 
 
+def test_a_commit_that_was_taken_back_opens_for_who_is_watched(place: Path) -> None:
+    """As LMDB leaves it when the write of the meta page fails.
+
+    The number and the last page are those of two commits before, the roots are new.
+    """
+    file = place / "data.mdb"
+    damaged = bytearray(file.read_bytes())
+    numbers = [
+        int.from_bytes(damaged[at + 144 : at + 152], "little") for at in (0, PAGE)
+    ]
+    newer = numbers.index(max(numbers)) * PAGE
+    damaged[newer + 144 : newer + 152] = (max(numbers) - 2).to_bytes(8, "little")
+    other = PAGE - newer
+    damaged[newer + 136 : newer + 144] = damaged[other + 136 : other + 144]
+    file.write_bytes(damaged)
+
+    assert any("taken back" in text for text in check_structure(place))
+    with pytest.raises(IntegrityError, match="taken back"):
+        open_store(place)
+    open_store(place, is_watched=True).close()
+
+
+def test_a_number_that_rotted_in_a_file_that_grew_is_never_taken_for_that(
+    place: Path,
+) -> None:
+    file = place / "data.mdb"
+    damaged = bytearray(file.read_bytes())
+    numbers = [
+        int.from_bytes(damaged[at + 144 : at + 152], "little") for at in (0, PAGE)
+    ]
+    newer = numbers.index(max(numbers)) * PAGE
+    damaged[newer + 144 : newer + 152] = (max(numbers) - 2).to_bytes(8, "little")
+    last = int.from_bytes(damaged[newer + 136 : newer + 144], "little")
+    damaged[newer + 136 : newer + 144] = (last + 9).to_bytes(8, "little")
+    file.write_bytes(damaged)
+
+    with pytest.raises(IntegrityError, match="taken back"):
+        open_store(place, is_watched=True)
+
+
 def test_a_structure_that_is_damaged_is_not_written_to(place: Path) -> None:
     file = place / "data.mdb"
     damaged = bytearray(file.read_bytes())
