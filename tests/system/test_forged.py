@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import lmdb
@@ -16,11 +16,13 @@ import pytest
 
 from tallystick_merkle.errors import RefusedError
 from tallystick_merkle.exchange.appending import LogAddress, append_batch
+from tallystick_merkle.exchange.base import Request, Response
 from tallystick_merkle.exchange.reading import TileReader
 from tallystick_merkle.exchange.witness import Conflict, ask_witness
 from tallystick_merkle.policy import Policy, judge, parse_policy
 from tallystick_merkle.proof import plan_consistency
-from tests.system.drive import drive
+from tests.system.drive import drive, fetch
+from tests.system.loopback import Asked, Loopback, answer
 from tests.system.stack import LOG, ORIGIN, Daemon, run, run_json
 
 pytestmark = pytest.mark.system
@@ -93,7 +95,7 @@ class Forger:
         """Copy the data of a server that was stopped."""
         shutil.copytree(self.place / of, self.place / name)
 
-    def audit(self, daemon: Daemon) -> tuple[int, str, str]:
+    def audit(self, daemon: Daemon | Loopback) -> tuple[int, str, str]:
         """Audit with one lasting state; give the exit code and what was said."""
         done = run(
             "audit", "--server", daemon.url, "--log", LOG,
@@ -118,16 +120,35 @@ def forger(tmp_path: Path) -> Iterator[Forger]:
 
 
 def test_a_rewritten_entry_is_named_by_the_auditor(forger: Forger) -> None:
+    """Entry 17 is the one after the genesis entry and sixteen more."""
+    daemon = forger.serve("true")
+    forger.fill(daemon, "entry")
+
+    async def lie(asked: Asked) -> AsyncIterator[bytes]:
+        reply = fetch(Request("GET", daemon.url + asked.path, limit=1 << 20))
+        assert isinstance(reply, Response)
+        yield answer(reply.body.replace(b"entry 16", b"Entry 16"))
+
+    with Loopback(lie) as liar:
+        code, _, said = forger.audit(liar)
+
+    assert code == 1
+    assert "entry 17" in said
+
+
+def test_a_rewritten_entry_is_not_served_by_a_server_of_ours(forger: Forger) -> None:
     daemon = forger.serve("true")
     forger.fill(daemon, "entry")
     assert daemon.stop() == 0
     forger.copy("rewritten")
     rewrite_entry(forger.place / "rewritten", index=17)
+    rewritten = forger.serve("rewritten", "--read-only")
 
-    code, _, said = forger.audit(forger.serve("rewritten", "--read-only"))
+    code, _, said = forger.audit(rewritten)
 
-    assert code == 1
-    assert "entry 17" in said
+    assert code == 5
+    assert "500" in said
+    assert "entry 17" in rewritten.errors.read_text(encoding="utf-8")
 
 
 def rewrite_entry(data: Path, *, index: int) -> None:

@@ -10,10 +10,10 @@ The file begins with two meta pages, which the commits write in turn; the one wi
 higher number counts.  Where a bit of a number rots, the engine may go back by a commit
 without a word: so the two pages are held against each other.
 
-One harmless state looks like that rot.  When the write of a meta page itself fails, LMDB
-takes the commit back: it writes the page again with the number before, over the roots
-of the commit that failed.  Whether that commit was ever told to anybody, only an anchor
-or witnesses know.  So the state is taken where one of them is asked afterwards.
+One harmless state looks like that rot.  When the write of a meta page itself fails,
+LMDB takes the commit back: it writes the page again with the number before, over the
+roots of the commit that failed.  Whether that commit was ever told to anybody, only an
+anchor or witnesses know.  So the state is taken where one of them is asked afterwards.
 """
 
 from __future__ import annotations
@@ -100,13 +100,12 @@ def _check_turns(
         return []
     if is_watched and older.last_pg <= newer.last_pg:
         return []  # as LMDB leaves a commit that it took back
-    return [
-        (
-            f"the meta page of commit {older.txnid} is not of the one before the last: a "
-            "commit was taken back, by a write that failed or by a number that rotted; an "
-            "anchor or witnesses would tell which"
-        )
-    ]
+    finding = (
+        f"the meta page of commit {older.txnid} is not of the one before the last: a "
+        "commit was taken back, by a write that failed or by a number that rotted; an "
+        "anchor or witnesses would tell which"
+    )
+    return [finding]
 
 
 def check_length(directory: Path, *, pages: int, page: int) -> None:

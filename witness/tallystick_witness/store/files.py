@@ -130,14 +130,13 @@ def _check_turns(
         return []
     if is_anchored and older.last_pg <= newer.last_pg:
         return []  # as LMDB leaves a commit that it took back
-    return [
-        (
-            f"the meta page of commit {older.txnid} is not of the one before the last: a "
-            "commit was taken back, by a write that failed or by a number that rotted; an "
-            "anchor would tell which: begin one with --new-anchor only if nothing that was "
-            "answered last is missing"
-        )
-    ]
+    finding = (
+        f"the meta page of commit {older.txnid} is not of the one before the last: a "
+        "commit was taken back, by a write that failed or by a number that rotted; an "
+        "anchor would tell which: begin one with --new-anchor only if nothing that was "
+        "answered last is missing"
+    )
+    return [finding]
 
 
 def _remove(folder: Path) -> None:
