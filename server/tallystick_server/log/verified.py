@@ -159,8 +159,9 @@ class Verified:
         """Give an unfinished tile; what an older head had of it may be enough."""
         row = self._edge.get(place, b"")
         if len(row) < width * HASH_SIZE:
-            self._edge = _read_edge(self._store, head)
-            row = self._edge[place]
+            edge = _read_edge(self._store, head)
+            row = edge[place]
+            self._edge = edge  # another thread may put an older one here right away
         return row
 
 

@@ -227,3 +227,27 @@ def test_fingerprints_are_bounded_and_the_oldest_go() -> None:
     assert known == [False, True, True]
     assert not kept.knows((0, 2), b"other")
     assert verified.MOST_FINGERPRINTS * 256 > 16_000_000
+
+
+class Overtaken(Verified):
+    """What one thread remembers of the edge, another replaces by something older."""
+
+    @property
+    def _edge(self) -> dict[tuple[int, int], bytes]:
+        return {}
+
+    @_edge.setter
+    def _edge(self, edge: dict[tuple[int, int], bytes]) -> None:
+        self.replaced = edge
+
+
+def test_an_unfinished_tile_is_whole_though_another_thread_remembers_less() -> None:
+    log = log_of(SIZE)
+    found = Overtaken(log.store, log.state.head)
+
+    row = found.tile(0, 273, 112)
+
+    assert row == log.store.read_row(0, 273)
+    assert found.bundle(Tile(0, 273, 112)) == Verified(
+        log.store, log.state.head
+    ).bundle(Tile(0, 273, 112))
