@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -54,18 +56,27 @@ def digest_file(path: Path, on_bytes: Callable[[int], None]) -> Digest:
     return Digest(total, state.digest())
 
 
-def copy_file(source: Path, target: Path, on_bytes: Callable[[int], None]) -> Digest:
+def copy_file(
+    source: Path,
+    target: Path,
+    on_bytes: Callable[[int], None],
+    *,
+    most: int | None = None,
+) -> Digest:
     """Copy into a new file of mode 0600 and fsync it; give what was copied.
 
-    `on_bytes` is told of each piece.  Raises OSError; a file in its place is one.
+    `on_bytes` is told of each piece.  Where the source has more than `most` bytes,
+    one byte more than that is copied and no other.  Raises OSError; so are a file in
+    the target's place, and a source that is a link or no ordinary file.
     """
     total, state = 0, sha256()
+    left = None if most is None else most + 1
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     with (
-        source.open("rb") as old,
+        os.fdopen(_open_plain(source), "rb") as old,
         os.fdopen(os.open(target, flags, 0o600), "wb") as new,
     ):
-        while piece := old.read(_PIECE):
+        while piece := old.read(_PIECE if left is None else min(_PIECE, left - total)):
             new.write(piece)
             state.update(piece)
             total += len(piece)
@@ -73,3 +84,13 @@ def copy_file(source: Path, target: Path, on_bytes: Callable[[int], None]) -> Di
         new.flush()
         os.fsync(new.fileno())
     return Digest(total, state.digest())
+
+
+def _open_plain(path: Path) -> int:
+    """Open an ordinary file for reading; a pipe would wait, a device never end."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
+    return descriptor

@@ -21,13 +21,14 @@ from tallystick_merkle.keys import VerifierKey
 from tallystick_server.clock import Clock
 from tallystick_server.errors import IntegrityError, StoreError, UsageError
 from tallystick_server.log.create import alone
-from tallystick_server.log.files import copy_file, replace_file
+from tallystick_server.log.files import Digest, copy_file, replace_file
 from tallystick_server.log.fsck import Known
 from tallystick_server.log.keyring import sync_directory
 from tallystick_server.log.manifest import (
     STORE,
     VKEYS,
     Manifest,
+    SavedFile,
     SavedLog,
     read_manifest,
 )
@@ -139,14 +140,21 @@ def _copy_files(backup: Path, log: SavedLog, staging: Path, on_step: OnStep) -> 
         source, target = backup / "logs" / log.name / file.path, staging / file.path
         target.parent.mkdir(mode=0o700, exist_ok=True)
         try:
-            found = copy_file(source, target, count)
+            found = copy_file(source, target, count, most=file.digest.size)
         except FileNotFoundError as error:
             raise IntegrityError(f"{source} is missing; take another backup") from error
         if found != file.digest:
             raise IntegrityError(
-                f"{source} is not what the manifest says: it has {found.size} bytes "
-                f"and SHA-256 {found.sha256.hex()}; take another backup"
+                f"{source} is not what the manifest says: {_difference(file, found)}; "
+                "take another backup"
             )
+
+
+def _difference(file: SavedFile, found: Digest) -> str:
+    """Say how a copy differs; of a file that is too long the rest was not read."""
+    if found.size > file.digest.size:
+        return f"it has more than {file.digest.size} bytes"
+    return f"it has {found.size} bytes and SHA-256 {found.sha256.hex()}"
 
 
 def _check(log: SavedLog, staging: Path, on_step: OnStep) -> StoredLog:
