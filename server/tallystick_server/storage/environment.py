@@ -71,7 +71,7 @@ def open_environment(
     *,
     read_only: bool,
     map_bytes: int,
-    look: Callable[[Path], None] = lambda _: None,
+    look: Callable[[Path], None] | None = None,
 ) -> lmdb.Environment:
     """Open an environment that exists, its file's cached pages dropped.
 
@@ -84,7 +84,8 @@ def open_environment(
             f"no log at {directory}; make one with: tallystick server init"
         )
     _drop_cached_pages(directory / DATA_FILE, read_only=read_only)
-    look(directory)
+    if look is not None:
+        look(directory)
     return _open(directory, create=False, read_only=read_only, map_bytes=map_bytes)
 
 

@@ -30,11 +30,7 @@ from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.genesis import parse_genesis
 from tallystick_merkle.hashing import HASH_SIZE
 from tallystick_merkle.shape import Node
-from tallystick_server.errors import (
-    IntegrityError,
-    StaleParentError,
-    StoreError,
-)
+from tallystick_server.errors import IntegrityError, StaleParentError, StoreError
 from tallystick_server.storage.base import (
     Commit,
     Head,
@@ -370,16 +366,14 @@ def open_store(
     """Open the store in `directory`, which `create_store` made.
 
     Raises NotInitialisedError, IntegrityError, or UsageError for a newer format; never
-    makes anything.  `read_only` is for another process than the one that writes.  Who
-    is to write has the structure of the file walked first; nobody may write it then.
-    `is_watched` says that an anchor or witnesses are asked before anything is signed.
+    makes anything.  Who is to write, in one process, has the file walked first, and may
+    say that an anchor or witnesses are asked before anything is signed: `is_watched`.
     """
-    look = partial(require_structure, is_watched=is_watched)
     env = open_environment(
         directory,
         read_only=read_only,
         map_bytes=map_bytes,
-        look=(lambda _: None) if read_only else look,
+        look=None if read_only else partial(require_structure, is_watched=is_watched),
     )
     try:
         return LmdbStore(env)
