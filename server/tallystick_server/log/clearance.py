@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 from tallystick_merkle.errors import KernelError
 from tallystick_merkle.keys import VerifierKey
+from tallystick_merkle.note import parse_note
 from tallystick_merkle.policy import Policy
 from tallystick_server.errors import IntegrityError, StoreError
 from tallystick_server.log.claims import judge_claim
@@ -111,15 +112,24 @@ def decide(
     *,
     size: int,
     anchored: bool,
+    published: Published | None = None,
     override: bool = False,
 ) -> Decision:
     """Decide whether a log of `size` may sign, after no witness contradicted it.
 
     `anchored` is what `startup.check_anchor` gave.  `override` is the operator's
-    explicit, one-time word that the data is the newest there is.
+    explicit, one-time word that the data is the newest there is.  A log whose
+    `published` checkpoint somebody cosigned has witnesses: where nobody is asked any
+    more, a configuration was forgotten, or that has to be said once.
     """
     if not policy.asks_for_witnesses:
-        return Decision(True, "the policy asks for no witness")
+        if anchored or not _is_cosigned(published):
+            return Decision(True, "the policy asks for no witness")
+        forgotten = (
+            "the published checkpoint is cosigned, but no policy names a witness to "
+            "ask: start with the configuration that does"
+        )
+        return Decision(override, forgotten, is_override=override)
     if anchored:
         return Decision(True, "the anchor holds the last head")
     agreed = {key for item in answers if item.size for key in item.keys}
@@ -136,6 +146,11 @@ def decide(
             f"others did not answer ({said})"
         )
     return Decision(override, missing, is_override=override)
+
+
+def _is_cosigned(published: Published | None) -> bool:
+    """Whether anybody but the log has signed what is published; it was verified."""
+    return published is not None and len(parse_note(published.note).signatures) > 1
 
 
 def rollback_is_detectable(

@@ -97,6 +97,8 @@ class Keeper:
         if self._publisher is None and self.opened.marker is not None:
             await self._confirm(self.opened.marker)
         if self._publisher is not None:
+            if self._stop.is_set():  # it came while the log was being confirmed
+                self._publisher.stop()
             await self._publisher.run()
 
     def stop(self) -> None:
@@ -199,6 +201,7 @@ class Keeper:
             answers,
             size=self.log.head.size,
             anchored=self.opened.is_anchored and not is_copy,
+            published=self.log.published,
             override=self.may_be_unproven and not is_copy,
         )
         self.standing.blocked = None if decision.may_sign else decision.reason

@@ -86,6 +86,7 @@ class Start:
             answers,
             size=self.log.head.size,
             anchored=anchored,
+            published=self.published,
             override=override,
         )
 
@@ -121,6 +122,20 @@ async def test_a_log_that_grew_since_its_witnesses_saw_it_may_sign(seen: int) ->
 async def test_a_policy_that_asks_nobody_lets_the_log_sign() -> None:
     assert (await Start("none", "", size=9).decision()).may_sign
     assert (await Start("none", "a b", size=9).decision()).may_sign
+
+
+async def test_a_log_that_was_cosigned_does_not_sign_when_nobody_is_asked() -> None:
+    """One forgotten --config would undo all that the witnesses are for."""
+    start = Start("any", "a", size=9)
+    start.publish(9, "a")
+    start.policy = policy_of("none")
+
+    refused = await start.decision()
+
+    assert not refused.may_sign
+    assert "start with the configuration that does" in refused.reason
+    assert (await start.decision(anchored=True)).may_sign
+    assert (await start.decision(override=True)).is_override
 
 
 SILENT: list[Reply] = [DOWN, status(500), status(503), status(403), status(302)]
