@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tallystick_server.clock import Clock
 from tallystick_server.config.load import Loaded
+from tallystick_server.config.model import LogSettings
 from tallystick_server.errors import UsageError
 from tallystick_server.log.clearance import rollback_is_detectable
 from tallystick_server.log.evidence import FileEvidence
@@ -209,7 +210,7 @@ def _make_running(opened: OpenedLog, loaded: Loaded, world: World) -> RunningLog
                 log=log,
                 make=world.writer,
             ),
-            make_held=make_log,
+            make_held=partial(make_log, is_held=True),
             publish_settings=PublishSettings(republish_s=settings.republish_s),
             may_be_unproven=name in world.permissions.unproven,
         )
@@ -241,19 +242,35 @@ def _check_witnessed(opened: OpenedLog) -> None:
         )
 
 
-def _make_log(
-    opened: OpenedLog, data: Path, clock: Clock, disk_margin_bytes: int
-) -> Log:
-    """Make the log that the rest of the server sees; it reads, and takes nothing."""
-    settings = opened.settings
+def limits_of(
+    settings: LogSettings, disk_margin_bytes: int, *, is_held: bool
+) -> LogLimits:
+    """Give the limits of a log; for one that is held, of the disk alone.
+
+    What a restored log has that no witness ever saw is witnessed with its promotion
+    entry and not before: a limit on it would keep that entry out for good.
+    """
+    if is_held:
+        return LogLimits(min_free_bytes=disk_margin_bytes)
     unwitnessed_s = settings.max_unwitnessed_s
-    kind = read_genesis(opened.store).kind
-    free: Callable[[], int] = partial(free_bytes, log_directory(data, opened.name))
-    limits = LogLimits(
+    return LogLimits(
         min_free_bytes=disk_margin_bytes,
         max_unwitnessed_entries=settings.max_unwitnessed_entries,
         max_unwitnessed_ms=None if unwitnessed_s is None else int(unwitnessed_s * 1000),
     )
+
+
+def _make_log(
+    opened: OpenedLog,
+    data: Path,
+    clock: Clock,
+    disk_margin_bytes: int,
+    *,
+    is_held: bool = False,
+) -> Log:
+    """Make the log that the rest of the server sees; it reads, and takes nothing."""
+    kind = read_genesis(opened.store).kind
+    free: Callable[[], int] = partial(free_bytes, log_directory(data, opened.name))
     return Log(
         Identity(opened.name, opened.state.origin, kind, opened.key),
         reader=Reader(opened.store, opened.state.head),
@@ -261,6 +278,6 @@ def _make_log(
         published=opened.published,
         policy=opened.policy,
         clock=clock,
-        limits=limits,
+        limits=limits_of(opened.settings, disk_margin_bytes, is_held=is_held),
         free_bytes=free,
     )
