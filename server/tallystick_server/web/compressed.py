@@ -14,6 +14,7 @@ import re
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from tallystick_merkle.tile import Tile
 
@@ -81,6 +82,8 @@ class BundleCache:
         self._bytes = 0
         self._turn = asyncio.Lock()
         self._reading = asyncio.Lock()
+        # A thread of its own: the allocator keeps some memory back for each thread.
+        self._reader = ThreadPoolExecutor(1, "bundles")
 
     def find(self, name: BundleName) -> bytes | None:
         """Give the kept compressed form of a full bundle."""
@@ -89,10 +92,18 @@ class BundleCache:
             self._held.move_to_end(name)
         return found
 
-    async def read(self, read: Callable[[Tile], bytes], tile: Tile) -> bytes:
-        """Read a bundle off the event loop, one at a time: it may have 16 MiB."""
+    async def read(
+        self, read: Callable[[Tile], bytes], tile: Tile, *, admit: Callable[[], None]
+    ) -> bytes:
+        """Read a bundle off the event loop, one at a time: it may have 16 MiB.
+
+        `admit` is asked when its turn has come, and may raise: what it counts has grown
+        meanwhile by those who were before it.
+        """
         async with self._reading:
-            return await asyncio.to_thread(read, tile)
+            admit()
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._reader, read, tile)
 
     async def compress(self, data: bytes, *, keep_as: BundleName | None) -> bytes:
         """Compress a bundle; keep the result when it is a full one's."""

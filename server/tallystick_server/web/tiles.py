@@ -13,14 +13,14 @@ the wider one, and a full tile is not there before it is full (D3).
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 
 from aiohttp import hdrs, web
 
 from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.tile import Tile, parse_tile_path, tile_width
-from tallystick_server.errors import NotFoundError
+from tallystick_server.errors import NotFoundError, UnavailableError
 from tallystick_server.log.log import Log
 from tallystick_server.web.compressed import accepts_gzip, pays
 from tallystick_server.web.headers import PUBLIC, is_held
@@ -69,10 +69,17 @@ async def get_tile(request: web.Request) -> web.Response:
         return web.Response(body=log.reader.tile(tile), headers=TILE_HEADERS)
     services = request.app[SERVICES]
     services.unsent.check()
+
+    def admit() -> None:
+        """Read it only for somebody who is there, and while there is room."""
+        if request.transport is None:
+            raise UnavailableError("the client is gone")
+        services.unsent.check()
+
     if accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
-        body, headers = await _packed_bundle(services, log, tile)
+        body, headers = await _packed_bundle(services, log, tile, admit)
     else:
-        body = await services.bundles.read(log.reader.bundle, tile)
+        body = await services.bundles.read(log.reader.bundle, tile, admit=admit)
         headers = BUNDLE_HEADERS
     return CountedResponse(body, headers=headers, unsent=services.unsent)
 
@@ -89,7 +96,7 @@ def _find_tile(log: Log, raw_path: str) -> Tile:
 
 
 async def _packed_bundle(
-    services: Services, log: Log, tile: Tile
+    services: Services, log: Log, tile: Tile, admit: Callable[[], None]
 ) -> tuple[bytes, Mapping[str, str]]:
     """Give a bundle compressed, where that pays; full ones are kept."""
     cache = services.bundles
@@ -97,7 +104,7 @@ async def _packed_bundle(
     found = cache.find(name) if name is not None else None
     if found is not None:
         return found, PACKED_HEADERS
-    data = await cache.read(log.reader.bundle, tile)
+    data = await cache.read(log.reader.bundle, tile, admit=admit)
     if not pays(data):
         return data, BUNDLE_HEADERS
     with services.unsent.holding(len(data)):  # while it waits for its turn

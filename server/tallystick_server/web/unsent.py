@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 from tallystick_server.errors import UnavailableError
@@ -26,7 +26,7 @@ from tallystick_server.web.visitors import reset
 
 log = logging.getLogger(__name__)
 
-MOST_BYTES = 128 * 1024 * 1024
+MOST_BYTES = 64 * 1024 * 1024
 """Bytes of bundles on their way from which on another one is refused."""
 
 PRESSED_RATE = 128 * 1024
@@ -36,13 +36,17 @@ PRESSED_S = 5.0
 """Seconds for which a bundle is sent before its rate is judged."""
 
 
-@dataclass(eq=False, frozen=True, slots=True)
+PIECE_BYTES = 256 * 1024
+"""Bytes of a body handed over at a time: what was handed over is held twice."""
+
+
+@dataclass(eq=False, slots=True)
 class Sending:
-    """A bundle on its way to a client."""
+    """A bundle on its way to a client, and how much of it was handed over."""
 
     transport: asyncio.Transport
-    size: int
     since_s: float
+    handed_over: int = 0
 
 
 class Unsent:
@@ -76,13 +80,16 @@ class Unsent:
             self.bytes -= size
 
     @contextmanager
-    def sending(self, size: int, transport: asyncio.Transport) -> Iterator[None]:
-        """Count `size` bytes that a client takes, for the length of a block."""
-        one = Sending(transport, size, self._clock_s())
+    def sending(self, size: int, transport: asyncio.Transport) -> Iterator[Sending]:
+        """Count `size` bytes that a client takes, for the length of a block.
+
+        What is handed over to the transport is to be noted in what the block is given.
+        """
+        one = Sending(transport, self._clock_s())
         self._sending.add(one)
         try:
             with self.holding(size):
-                yield
+                yield one
         finally:
             self._sending.discard(one)
 
@@ -106,24 +113,32 @@ class CountedResponse(web.Response):
         """Answer 200 with `body`."""
         super().__init__(body=body, headers=headers)
         self._unsent = unsent
-        self._size = len(body)
+        self._whole = body
         self._transport: asyncio.Transport | None = None
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Note to whom it is sent."""
-        self._transport = request.transport
+        if request.method != hdrs.METH_HEAD:
+            self._transport = request.transport
         return await super().prepare(request)
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Send the body; returns when it was taken, or nearly."""
-        if self._transport is None:  # the client is gone
+        if self._transport is None:  # the client is gone, or wants the head alone
             await super().write_eof(data)
             return
-        with self._unsent.sending(self._size, self._transport):
-            await super().write_eof(data)
+        whole, size = memoryview(self._whole), len(self._whole)
+        # A failed request is a cycle that may lie about for long; the body must not.
+        self._whole, self.body = b"", None
+        with whole, self._unsent.sending(size, self._transport) as one:
+            for start in range(0, size, PIECE_BYTES):
+                piece = bytes(whole[start : start + PIECE_BYTES])
+                one.handed_over += len(piece)
+                await self.write(piece)
+            await web.StreamResponse.write_eof(self)
 
 
 def _is_slow(one: Sending, now_s: float) -> bool:
     passed_s = now_s - one.since_s
-    taken = one.size - one.transport.get_write_buffer_size()
+    taken = one.handed_over - one.transport.get_write_buffer_size()
     return passed_s >= PRESSED_S and taken < PRESSED_RATE * passed_s

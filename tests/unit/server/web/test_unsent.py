@@ -54,7 +54,8 @@ def test_who_drips_is_cut_where_others_are_refused() -> None:
             unsent.check()
         return [pipe.is_cut for pipe in (drips, reads, young)]
 
-    with unsent.sending(size, drips), unsent.sending(size, reads):
+    with unsent.sending(size, drips) as one, unsent.sending(size, reads) as two:
+        one.handed_over = two.handed_over = size
         now_s = PRESSED_S - 1
         at_first = refuse()
         with unsent.sending(size, young):
@@ -115,6 +116,49 @@ async def test_a_bundle_that_is_not_taken_keeps_others_from_being_read(
 
     assert (plain.status, packed.status, tile.status) == (503, 503, 200)
     assert plain.headers["retry-after"] == "1"
+    assert after.status == 200
+
+
+async def test_those_who_ask_at_once_cannot_pass_the_bound_together(
+    tmp_path: Path,
+) -> None:
+    async with await bounded(tmp_path) as bench:
+        await bench.batch(format_bundle([b"x" * 60_000] * 40))
+        ask = f"GET {BUNDLE} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        path = str(bench.socket)
+        links = [await asyncio.open_unix_connection(path, limit=64) for _ in range(6)]
+        for _, writer in links:
+            writer.write(ask)
+        heads = [await reader.readline() for reader, _ in links]
+        most = bench.services.unsent.bytes
+        for _, writer in links:
+            writer.transport.abort()
+        await settled(bench)
+
+    assert most < 3_000_000
+    assert sorted(heads) == [b"HTTP/1.1 200 OK\r\n"] + (
+        [b"HTTP/1.1 503 Service Unavailable\r\n"] * 5
+    )
+
+
+async def test_a_bundle_is_not_read_for_a_client_that_is_gone(tmp_path: Path) -> None:
+    async with await bounded(tmp_path) as bench:
+        await bench.batch(format_bundle([b"x" * 60_000] * 40))
+        reading = bench.services.bundles._reading
+        await reading.acquire()
+        _, writer = await asyncio.open_unix_connection(str(bench.socket))
+        writer.write(f"GET {BUNDLE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        while not reading._waiters:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        writer.transport.abort()
+        assert bench.runner is not None
+        assert bench.runner.server is not None
+        (connection,) = bench.runner.server.connections
+        while connection.transport is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        reading.release()
+        after = await bench.get(BUNDLE)
+
     assert after.status == 200
 
 
