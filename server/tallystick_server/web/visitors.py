@@ -224,7 +224,7 @@ def reset(transport: asyncio.Transport) -> None:
     Without that, the kernel would go on offering the rest for many minutes.
     """
     sock = transport.get_extra_info("socket")
-    if sock is not None:
+    if sock is not None and sock.fileno() >= 0:  # it may be closed, and not told yet
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     transport.abort()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
@@ -29,6 +30,15 @@ class Pipe(asyncio.Transport):
 
     def abort(self) -> None:
         self.is_cut = True
+
+
+class ClosedPipe(Pipe):
+    """A transport whose socket is closed, while its protocol was not told yet."""
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        link = socket.socket()
+        link.close()
+        return link
 
 
 class Inner(asyncio.Protocol):
@@ -150,6 +160,17 @@ async def test_a_request_under_way_is_never_late(house: House) -> None:
 
     assert looks == [Cut()]
     assert not pipe.is_cut
+
+
+def test_one_that_is_closed_and_not_yet_told_is_cut_without_an_error(
+    house: House,
+) -> None:
+    visitor, _ = house.come()
+    visitor.transport = pipe = ClosedPipe()
+    house.now_s = 10.0
+
+    assert house.visitors.look() == Cut(late=1)
+    assert pipe.is_cut
 
 
 def test_a_reader_that_takes_nothing_is_cut(house: House) -> None:
