@@ -166,6 +166,16 @@ class Keeper:
         log.info("signing", extra={"log": self.opened.name, "why": "confirmed"})
         await self._begin()
 
+    def _has_word(self, policy: Policy) -> bool:
+        """Whether the operator has said that it may sign, though nobody confirms it.
+
+        For a promoted log that was said when it was promoted, where nobody is asked.
+        """
+        marker = self.opened.marker
+        if marker is None:
+            return self.may_be_unproven
+        return marker.is_unwitnessed and not policy.asks_for_witnesses
+
     def _doubt(self, why: str) -> None:
         """Say why a promoted log takes no entries."""
         self.standing.blocked = why
@@ -185,7 +195,7 @@ class Keeper:
     async def _check(self) -> Decision:
         """Hold the log against what its witnesses have seen."""
         policy = self.opened.policy or _NOBODY
-        is_copy = self.opened.marker is not None  # neither anchor nor word will do
+        is_copy = self.opened.marker is not None  # the anchor will not do
         view = OwnView(
             self.log.key, self.log.head, self.log.published, self.log.reader.root
         )
@@ -202,7 +212,7 @@ class Keeper:
             size=self.log.head.size,
             anchored=self.opened.is_anchored and not is_copy,
             published=self.log.published,
-            override=self.may_be_unproven and not is_copy,
+            override=self._has_word(policy),
         )
         self.standing.blocked = None if decision.may_sign else decision.reason
         return decision

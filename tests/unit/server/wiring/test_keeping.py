@@ -9,17 +9,18 @@ from pathlib import Path
 from tallystick_merkle.exchange.base import Reply, Request
 from tallystick_server.config.model import LogSettings
 from tallystick_server.log.log import Identity, Log, LogLimits
-from tallystick_server.log.marker import read_marker
+from tallystick_server.log.marker import Marker, read_marker, write_marker
 from tallystick_server.log.publishing import PublishSettings
 from tallystick_server.log.reader import Reader
 from tallystick_server.log.startup import load_state
 from tallystick_server.web.services import Standing
+from tallystick_server.wiring.confirming import UNCONFIRMED
 from tallystick_server.wiring.keeping import Keeper
 from tallystick_server.wiring.opening import OpenedLog
 from tallystick_server.wiring.running import limits_of
 from tallystick_server.wiring.writing import start_writer
 from tests.fakes.logs import NAME, ORIGIN, log_key
-from tests.fakes.witnesses import ring_of, targets
+from tests.fakes.witnesses import DOWN, always, policy_of, ring_of, targets
 from tests.unit.server.wiring.test_confirming import GIB, Copy
 
 
@@ -52,6 +53,12 @@ def log_of(copy: Copy, opened: OpenedLog) -> Log:
         limits=LogLimits(),
         free_bytes=lambda: GIB,
     )
+
+
+def promote_again(copy: Copy, *, unwitnessed: bool) -> None:
+    head = opened_of(copy).state.head
+    marker = Marker(head.size, head.root, 1000)
+    write_marker(copy.data, NAME, marker.promoted(now_ms=2000, unwitnessed=unwitnessed))
 
 
 def keeper_of(copy: Copy, failures: list[BaseException]) -> Keeper:
@@ -97,6 +104,37 @@ async def test_a_stop_that_comes_while_a_log_is_confirmed_ends_its_keeper(
     assert copy.state is None
     assert keeper.log.head.size == 4
     assert failures == []
+
+
+async def test_a_log_whose_witnesses_are_gone_signs_on_the_word_of_its_promotion(
+    tmp_path: Path,
+) -> None:
+    copy, failures = Copy(tmp_path, "all", "a"), list[BaseException]()
+    assert await copy.confirm()
+    promote_again(copy, unwitnessed=True)
+    copy.policy = policy_of("none")
+    keeper = keeper_of(copy, failures)
+
+    await keeper.clear()
+    keeper.stop()
+    is_cleared = keeper.standing.blocked == UNCONFIRMED
+
+    assert is_cleared
+    assert failures == []
+
+
+async def test_that_word_counts_for_nothing_where_witnesses_are_asked(
+    tmp_path: Path,
+) -> None:
+    copy, failures = Copy(tmp_path, "all", "a"), list[BaseException]()
+    assert await copy.confirm()
+    promote_again(copy, unwitnessed=True)
+    copy["a"].tell_head = always(DOWN)
+    keeper = keeper_of(copy, failures)
+
+    await keeper.clear()
+
+    assert "no quorum of witnesses has confirmed" in (keeper.standing.blocked or "")
 
 
 def test_what_no_witness_saw_never_keeps_a_promotion_entry_out() -> None:
