@@ -15,6 +15,7 @@ import pytest
 from tallystick_merkle.checkpoint import Checkpoint
 from tallystick_merkle.cosignature import cosign, sign_checkpoint
 from tallystick_merkle.exchange.base import Request, Response
+from tallystick_merkle.hashing import leaf_hash
 from tallystick_merkle.keys import KeyType, format_vkey, make_signing_key
 from tallystick_merkle.note import format_note
 from tallystick_server.clock import SetClock, SystemClock
@@ -24,6 +25,8 @@ from tallystick_server.log.commit import Submission
 from tallystick_server.log.create import create_log
 from tallystick_server.log.digests import entry_digest
 from tallystick_server.log.writer import Writer
+from tallystick_server.storage.base import Published
+from tallystick_server.storage.lmdb import open_store
 from tallystick_server.wiring.opening import open_for_writing
 from tests.rows.forms import Form
 from tests.rows.report import Figures
@@ -170,6 +173,16 @@ def witness_elsewhere(bench: Bench) -> None:
     bench.witness_shows(3, OTHER_ROOT)
 
 
+def witness_behind(bench: Bench) -> None:
+    """Let a witness show less than it gave us for what is published."""
+    bench.witness_shows(bench.size, bench.root)
+    store = open_store(bench.store.parent)
+    first = leaf_hash(store.read_entries(0, 1)[0])
+    store.publish(Published(bench.size, bench.shown, SystemClock().now_ms()))
+    store.close()
+    bench.witness_shows(1, first)
+
+
 def silent(bench: Bench) -> None:
     bench.ask_witness("http://127.0.0.1:1")
 
@@ -191,6 +204,7 @@ def clock_back(bench: Bench) -> None:
 CASES: list[tuple[str, Callable[[Bench], None], int | None, str, bool]] = [
     ("an older copy", older_copy, 1, "under our key, we hold only 3", True),
     ("witnesses silent", silent, None, "no quorum of witnesses has confirmed", True),
+    ("a witness behind", witness_behind, None, "but cosigned our published size", True),
     ("data.mdb empty", empty, 1, "it is no log; restore a backup", False),
     ("data.mdb missing", missing, 1, "the log's data are gone", False),
     ("another key", wrong_key, 2, "the log was not made with this key", True),
