@@ -62,7 +62,8 @@ class CappedSite(web.BaseSite):
         self._looking: asyncio.Task[None] | None = None
         self._refused = 0
         self._closed = 0
-        self._is_short = False
+        self._is_short = False  # of descriptors, since the shortage was told
+        self._is_paused = False  # until the next look nobody is accepted
 
     @property
     def name(self) -> str:
@@ -115,7 +116,6 @@ class CappedSite(web.BaseSite):
             except OSError as error:
                 self._run_short(error)
                 return
-            self._is_short = False
             if self._has_room():
                 self._take_in(link)
             else:
@@ -126,7 +126,7 @@ class CappedSite(web.BaseSite):
         """Wait for descriptors or memory: until the next look, nobody is accepted."""
         if not self._is_short:
             log.error("cannot accept", extra={"why": error.strerror})
-        self._is_short = True
+        self._is_short = self._is_paused = True
         self._loop.remove_reader(self._sock)
         self._closed += self._close_idle()
 
@@ -193,5 +193,7 @@ class CappedSite(web.BaseSite):
                     "idle connections closed", extra={"connections": self._closed}
                 )
             self._refused = self._closed = 0
-            if self._is_short:
+            self._is_short = self._is_paused  # over after a second without one
+            if self._is_paused:
+                self._is_paused = False
                 self._loop.add_reader(self._sock, self._accept)

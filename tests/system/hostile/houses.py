@@ -126,7 +126,7 @@ class Guard:
 
 def place_of(daemon: Daemon) -> tuple[str, int]:
     """Give the host and port of a process."""
-    host, _, port = daemon.listen.rpartition(":")
+    host, _, port = daemon.url.rpartition("/")[2].rpartition(":")
     return host, int(port)
 
 

@@ -74,7 +74,7 @@ TABLES: dict[str, Table] = {
 def test_what_no_honest_client_says_is_refused_and_changes_nothing(
     server: Server, form: Form, figures: Figures, name: str
 ) -> None:
-    cases = list(TABLES[name](server))[:: form.pick(quick=8, ci=1, long=1)]
+    cases = list(TABLES[name](server))[:: form.pick(quick=12, ci=1, long=1)]
     rounds = form.pick(quick=1, ci=1, long=3)
     size = server.log.size()
     before = rss_mib(server.pid)

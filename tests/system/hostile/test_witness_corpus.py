@@ -95,7 +95,7 @@ TABLES: dict[str, Callable[[], Iterator[Case]]] = {
 def test_what_no_honest_client_says_is_refused_by_the_witness(
     witness: Guard, form: Form, figures: Figures, name: str
 ) -> None:
-    cases = list(TABLES[name]())[:: form.pick(quick=8, ci=1, long=1)]
+    cases = list(TABLES[name]())[:: form.pick(quick=12, ci=1, long=1)]
     before = rss_mib(witness.pid)
     forget_peak(witness.pid)
 
