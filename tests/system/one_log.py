@@ -56,9 +56,11 @@ class OneLog:
             "--listen", "127.0.0.1:0", *extra,
         ]  # fmt: skip
 
-    def start(self, *extra: str) -> Daemon:
-        """Serve it."""
-        self.daemon = Daemon(self.words(*extra), self.directory / "server.log")
+    def start(self, *extra: str, program: tuple[str, ...] = ()) -> Daemon:
+        """Serve it, by the given program in the place of `tallystick`."""
+        self.daemon = Daemon(
+            self.words(*extra), self.directory / "server.log", program=program
+        )
         return self.daemon
 
     @property

@@ -45,12 +45,19 @@ def run_json(*words: str) -> dict[str, Any]:
 class Daemon:
     """A `serve` process that was started and has said that it listens."""
 
-    def __init__(self, words: list[str], errors: Path) -> None:
-        """Start it and wait for its line; show its errors when it ends instead."""
+    def __init__(
+        self, words: list[str], errors: Path, *, program: tuple[str, ...] = ()
+    ) -> None:
+        """Start it and wait for its line; show its errors when it ends instead.
+
+        `program` stands in the place of `tallystick`, for a sabotaged one.
+        """
         self.errors = errors
         self._sink: IO[bytes] = errors.open("ab")
         self.process = subprocess.Popen(
-            tallystick(*words), stdout=subprocess.PIPE, stderr=self._sink
+            [*program, *words] if program else tallystick(*words),
+            stdout=subprocess.PIPE,
+            stderr=self._sink,
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode()

@@ -34,10 +34,12 @@ _ERRORS = ("error", "critical")
 class Server:
     """A log server with a log that has a full bundle."""
 
-    def __init__(self, folder: Path, *lines: str) -> None:
+    def __init__(
+        self, folder: Path, *lines: str, program: tuple[str, ...] = ()
+    ) -> None:
         """Make and fill the log; `lines` are of the configuration."""
         self.log = OneLog(folder, *lines)
-        self.log.start()
+        self.log.start(program=program)
         for number in range(ENTRIES // 64):
             entries = [bytes([number, n]) * (ENTRY_BYTES // 2) for n in range(64)]
             drive(

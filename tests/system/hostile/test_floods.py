@@ -206,9 +206,12 @@ def ask_anew(place: tuple[str, int], times: int) -> int:
     """Ask on new connections; give how many were not answered."""
     failed = 0
     for _ in range(times):
-        with socket.create_connection(place, timeout=30) as link:
-            link.sendall(ASK)
-            failed += not link.recv(4096).startswith(b"HTTP/1.1 200 ")
+        try:
+            with socket.create_connection(place, timeout=30) as link:
+                link.sendall(ASK)
+                failed += not link.recv(4096).startswith(b"HTTP/1.1 200 ")
+        except OSError:
+            failed += 1
     return failed
 
 
