@@ -7,6 +7,7 @@ that it can never be followed from scratch again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +16,9 @@ from tallystick_witness.errors import IntegrityError
 
 MAX_EVIDENCE = 64
 """Most checkpoints kept as evidence, for each log and kind."""
+
+FIRST_EVIDENCE = MAX_EVIDENCE // 2
+"""How many of the unproven ones, the first that came, are kept for good."""
 
 
 class LogState(StrEnum):
@@ -62,7 +66,10 @@ class EvidenceKind(StrEnum):
     SPLIT_VIEW = "split-view"
     """Another root for the size that was cosigned: proof that the log forked."""
     UNPROVEN = "unproven"
-    """No valid consistency proof came with it: a fork, or a bad request."""
+    """No valid consistency proof came with it: a fork, or a bad request.
+
+    Anybody who has a checkpoint of the log can make one, and must not fill the table.
+    """
     EMPTY_ROOT = "empty-root"
     """Size 0 with a root that is not that of the empty tree: the log signs nonsense."""
 
@@ -82,6 +89,19 @@ class Evidence:
     time_s: int
     note: bytes
     held: bytes
+
+
+def dispensable(kept: Sequence[Evidence]) -> Evidence | None:
+    """Give the one of a full table that a new one may replace, or None.
+
+    Only the log's key makes the other kinds: the first ones stay. Of the unproven, the
+    first and the last that came stay, so that a fork cannot be hidden by sending
+    honest checkpoints either before it or after it.
+    """
+    if kept[0].kind is not EvidenceKind.UNPROVEN:
+        return None
+    by_time = sorted(kept, key=lambda one: (one.time_s, one.size, one.root))
+    return by_time[FIRST_EVIDENCE]
 
 
 @dataclass(frozen=True, slots=True)

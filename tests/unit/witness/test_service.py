@@ -164,6 +164,19 @@ def test_a_fork_is_kept_as_evidence_once() -> None:
     assert kept.held == world.witness.checkpoint(world.log.place)
 
 
+def test_a_stranger_who_was_faster_than_the_log_leaves_no_evidence() -> None:
+    world = World()
+    world.witness.add_checkpoint(world.log.request(0, 8))
+
+    wrong = world.witness.add_checkpoint(ask(8, (b"x" * 32,), world.log.note(9)))
+    kept = [one.kind for one in world.store.evidence()]
+    right = world.witness.add_checkpoint(world.log.request(8, 9))
+
+    assert (wrong.status, right.status) == (422, 200)
+    assert kept == [EvidenceKind.UNPROVEN]
+    assert world.store.evidence() == []
+
+
 def test_a_removed_log_is_not_cosigned_but_still_shown() -> None:
     world = World()
     world.witness.add_checkpoint(world.log.request(0, 8))

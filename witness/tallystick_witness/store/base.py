@@ -54,6 +54,8 @@ class WitnessStore(Protocol):
     def advance(self, origin: str, expected_old: Head | None, new_head: Head) -> None:
         """Replace the head of an active log; durable when this returns.
 
+        Unproven evidence of this very head is dropped: now it is proven.
+
         Raises StaleHeadError (nothing was stored) unless the log is active and its
         head is exactly `expected_old`; IntegrityError (nothing was stored) for a step
         back or aside; StoreError (state unknown) for anything else.
@@ -63,8 +65,8 @@ class WitnessStore(Protocol):
     def keep_evidence(self, evidence: Evidence) -> bool:
         """Keep a refused checkpoint; durable when this returns.
 
-        At most 64 for each log and kind, one for each (size, root). Returns whether
-        it is new.
+        At most 64 for each log and kind, one for each (size, root); whether one makes
+        room is decided by `state.dispensable`. Returns whether it is new.
         """
         ...
 

@@ -17,6 +17,7 @@ from tallystick_merkle.keys import KeyType, make_signing_key
 from tallystick_merkle.witnessing import origin_hash
 from tallystick_witness.errors import IntegrityError, StaleHeadError, WitnessError
 from tallystick_witness.state import (
+    FIRST_EVIDENCE,
     MAX_EVIDENCE,
     Evidence,
     EvidenceKind,
@@ -170,13 +171,42 @@ def keeps_evidence_once(store: WitnessStore) -> None:
 
 def bounds_evidence_by_log_and_kind(store: WitnessStore) -> None:
     """One kind of one log can be full without closing the door to others."""
-    kept = [store.keep_evidence(_evidence(size)) for size in range(MAX_EVIDENCE + 2)]
+    split = [
+        replace(_evidence(size), kind=EvidenceKind.SPLIT_VIEW)
+        for size in range(MAX_EVIDENCE + 2)
+    ]
+    kept = [store.keep_evidence(one) for one in split]
     assert kept == [True] * MAX_EVIDENCE + [False] * 2
-    other_kind = replace(_evidence(1), kind=EvidenceKind.SPLIT_VIEW)
-    other_log = replace(_evidence(1), origin=_OTHER.origin)
+    other_kind = _evidence(1)
+    other_log = replace(split[1], origin=_OTHER.origin)
     assert store.keep_evidence(other_kind)
     assert store.keep_evidence(other_log)
     assert len(store.evidence()) == MAX_EVIDENCE + 2
+
+
+def keeps_the_first_and_the_last_unproven(store: WitnessStore) -> None:
+    """Who fills the table, before or after a fork, does not hide it."""
+    came = [
+        replace(_evidence(size), time_s=1_000 - size)
+        for size in range(2 * MAX_EVIDENCE, 0, -1)
+    ]
+    assert all(store.keep_evidence(one) for one in came)
+    stay = came[:FIRST_EVIDENCE] + came[FIRST_EVIDENCE - MAX_EVIDENCE :]
+    assert store.evidence() == sorted(stay, key=lambda one: one.size)
+
+
+def drops_evidence_that_was_explained(store: WitnessStore) -> None:
+    """A head that was cosigned is no suspect any more; others stay."""
+    store.follow(_LOG)
+    suspect = replace(_evidence(_FIRST.size), root=_FIRST.root)
+    other_root = replace(suspect, root=b"other" + bytes(27))
+    split = replace(suspect, kind=EvidenceKind.SPLIT_VIEW)
+    for one in (suspect, other_root, split):
+        assert store.keep_evidence(one)
+    store.advance(_LOG.origin, None, _FIRST)
+    left = store.evidence()
+    assert suspect not in left
+    assert len(left) == 2
 
 
 def sorts_evidence(store: WitnessStore) -> None:
@@ -210,6 +240,8 @@ CHECKS: tuple[Check, ...] = (
     marks_only_known_logs,
     keeps_evidence_once,
     bounds_evidence_by_log_and_kind,
+    keeps_the_first_and_the_last_unproven,
+    drops_evidence_that_was_explained,
     sorts_evidence,
     can_be_swept,
 )

@@ -23,16 +23,19 @@ from tallystick_witness.errors import IntegrityError, StaleHeadError, StoreError
 from tallystick_witness.state import (
     MAX_EVIDENCE,
     Evidence,
+    EvidenceKind,
     FollowedLog,
     Head,
     Identity,
     LogState,
     check_step,
+    dispensable,
 )
 from tallystick_witness.store.records import (
     META_KEY,
     evidence_key,
     evidence_prefix,
+    head_key,
     log_key,
     pack_evidence,
     pack_identity,
@@ -126,6 +129,8 @@ class LmdbStore:
                 raise StaleHeadError(f"{origin!r} does not stand where it was judged")
             check_step(expected_old, new_head)
             self._put_log(txn, replace(log, head=new_head))
+            prefix = evidence_prefix(origin, EvidenceKind.UNPROVEN)
+            txn.delete(head_key(prefix, new_head), db=self._evidence)
 
         self._write(put)
 
@@ -135,12 +140,18 @@ class LmdbStore:
         prefix = evidence_prefix(evidence.origin, evidence.kind)
 
         def is_wanted(txn: _Txn) -> bool:
-            known = txn.get(key, db=self._evidence) is not None
-            return not known and self._count(txn, prefix) < MAX_EVIDENCE
+            if txn.get(key, db=self._evidence) is not None:
+                return False
+            kept = self._kept(txn, prefix)
+            return len(kept) < MAX_EVIDENCE or dispensable(kept) is not None
 
         def put(txn: _Txn) -> bool:
             wanted = is_wanted(txn)
             if wanted:
+                kept = self._kept(txn, prefix)
+                old = dispensable(kept) if len(kept) >= MAX_EVIDENCE else None
+                if old is not None:
+                    txn.delete(evidence_key(old), db=self._evidence)
                 txn.put(key, pack_evidence(evidence), db=self._evidence)
             return wanted
 
@@ -176,14 +187,15 @@ class LmdbStore:
     def _put_log(self, txn: _Txn, log: FollowedLog) -> None:
         txn.put(log_key(log.origin), pack_log(log), db=self._logs)
 
-    def _count(self, txn: _Txn, prefix: bytes) -> int:
+    def _kept(self, txn: _Txn, prefix: bytes) -> list[Evidence]:
+        """Read the evidence of one log and kind."""
         cursor = txn.cursor(self._evidence)
-        count = 0
+        kept = []
         found = cursor.set_range(prefix)
         while found and cursor.key().startswith(prefix):
-            count += 1
+            kept.append(unpack_evidence(cursor.key(), cursor.value()))
             found = cursor.next()
-        return count
+        return kept
 
     def _read(self, read: Callable[[_Txn], _T]) -> _T:
         """Run `read` in a read transaction that ends before this returns."""

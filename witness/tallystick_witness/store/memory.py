@@ -16,6 +16,7 @@ from tallystick_witness.state import (
     Identity,
     LogState,
     check_step,
+    dispensable,
 )
 
 _Place = tuple[str, EvidenceKind, int, bytes]
@@ -66,14 +67,21 @@ class MemoryStore:
                 raise StaleHeadError(f"{origin!r} does not stand where it was judged")
             check_step(expected_old, new_head)
             self._logs[origin_hash(origin)] = replace(log, head=new_head)
+            place = (origin, EvidenceKind.UNPROVEN, new_head.size, new_head.root)
+            self._evidence.pop(place, None)
 
     def keep_evidence(self, evidence: Evidence) -> bool:
         """Keep a refused checkpoint, within bounds."""
-        place = (evidence.origin, evidence.kind, evidence.size, evidence.root)
+        place = _place(evidence)
         with self._lock:
-            kept = sum(known[:2] == place[:2] for known in self._evidence)
-            if place in self._evidence or kept >= MAX_EVIDENCE:
+            if place in self._evidence:
                 return False
+            kept = [one for key, one in self._evidence.items() if key[:2] == place[:2]]
+            if len(kept) >= MAX_EVIDENCE:
+                old = dispensable(kept)
+                if old is None:
+                    return False
+                del self._evidence[_place(old)]
             self._evidence[place] = evidence
             return True
 
@@ -93,3 +101,8 @@ class MemoryStore:
         if log is None:
             raise StaleHeadError(f"{origin!r} is not known")
         return log
+
+
+def _place(evidence: Evidence) -> _Place:
+    """Give what one piece of evidence is kept under."""
+    return evidence.origin, evidence.kind, evidence.size, evidence.root

@@ -68,8 +68,12 @@ def evidence_prefix(origin: str, kind: EvidenceKind) -> bytes:
 
 def evidence_key(evidence: Evidence) -> bytes:
     """Give the key of a record of evidence."""
-    prefix = evidence_prefix(evidence.origin, evidence.kind)
-    return prefix + evidence.size.to_bytes(8, "big") + evidence.root
+    return head_key(evidence_prefix(evidence.origin, evidence.kind), evidence)
+
+
+def head_key(prefix: bytes, head: Head | Evidence) -> bytes:
+    """Give the key below a prefix of the evidence that has a head's size and root."""
+    return prefix + head.size.to_bytes(8, "big") + head.root
 
 
 def pack_identity(identity: Identity) -> bytes:
