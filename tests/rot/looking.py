@@ -114,7 +114,9 @@ class _Looking:
     async def run(self, late: Callable[[], None] | None, prepare: Prepare) -> None:
         peers = Peers()
         clock = SetClock(wall_ms=NOW_MS + LATER_MS)
-        world = World(clock, peers, Permissions(), self._fail)
+        # Its published head is cosigned, and nobody is asked: that has to be said.
+        unproven = Permissions(unproven=frozenset({NAME}))
+        world = World(clock, peers, unproven, self._fail)
         loaded = load(
             flags={
                 "server": {
