@@ -5,7 +5,8 @@
     confirming   the promotion entry is decided on, and perhaps appended
 
 Without the file a log is an ordinary one.  Whoever opens a log for writing looks here
-first; only a promotion that a quorum has cosigned removes the file.  A file that is
+first; only a promotion that was confirmed removes the file: cosigned by a quorum, or
+published on the operator's word alone, where the policy asks nobody.  A file that is
 damaged keeps the log shut: guessing could fork it.
 
     {"format": 1, "state": "confirming", "size": 9, "root": "<hex>",

@@ -7,6 +7,9 @@
     marker removed                                       durable
     the writer handed to the log that the world sees
 
+Where the operator promoted it without witnesses and the policy asks none, the entry is
+appended and published all the same, and nobody is waited for.
+
 A crash anywhere comes back here, finds the entry by its key, and goes on.  A head
 under our key that is not ours ends the process: evidence was kept, and the next start
 is refused by the same witness.
