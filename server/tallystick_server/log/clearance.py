@@ -14,7 +14,9 @@ than we hold, and nobody that answered would know.  An answer counts only
 
 "Never cosigned" (404) counts for a log that holds its genesis entry alone, and for no
 other: a witness that lost its state must not clear a log that was set back.  An anchor
-that was kept up to the last head stands for the quorum.  (docs/adr/0004-start-up.md)
+that was kept up to the last head stands for the quorum.  A policy that asks nobody
+clears a log that nobody ever cosigned; another one needs that anchor.
+(docs/adr/0004-start-up.md)
 """
 
 from __future__ import annotations
