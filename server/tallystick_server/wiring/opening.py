@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.keys import VerifierKey, parse_vkey
-from tallystick_merkle.policy import Policy, parse_policy
+from tallystick_merkle.policy import MAX_POLICY, Policy, parse_policy
 from tallystick_server.clock import Clock
 from tallystick_server.config.model import LogSettings
 from tallystick_server.errors import IntegrityError, NotInitialisedError, UsageError
@@ -38,7 +38,7 @@ from tallystick_server.ops.disk import check_filesystem
 from tallystick_server.storage.base import LogStore, Published
 from tallystick_server.storage.lmdb import open_store
 
-_MAX_FILE = 1024 * 1024
+_MAX_FILE = MAX_POLICY
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +204,6 @@ def parse_vkeys(path: Path) -> tuple[VerifierKey, ...]:
 def _read_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(_MAX_FILE)
+            return file.read(_MAX_FILE + 1)  # so that what is too long shows
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
