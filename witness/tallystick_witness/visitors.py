@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import cast
@@ -21,6 +22,9 @@ from typing import cast
 from aiohttp import web
 
 _NO_LINGER = struct.pack("ii", 1, 0)
+
+TOLD_AT_ONCE = 64
+"""Connections that end before whatever else is ready gets its turn."""
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -102,9 +106,9 @@ class Visitor(asyncio.Protocol):
         self.inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count it no more."""
+        """Count it no more; the library is told when its turn comes."""
         self._visitors.lost(self)
-        self.inner.connection_lost(exc)
+        self._visitors.tell(lambda: self.inner.connection_lost(exc))
 
 
 @dataclass(slots=True)
@@ -124,6 +128,7 @@ class Visitors:
         self.now_s = clock_s
         self._open: dict[object, Visitor] = {}
         self._idle: dict[Visitor, float] = {}  # longest idle first
+        self._to_tell: deque[Callable[[], None]] = deque()
 
     def __len__(self) -> int:
         """Give the number of open connections."""
@@ -187,6 +192,22 @@ class Visitors:
         """Forget a connection."""
         self._open.pop(visitor.inner, None)
         self._idle.pop(visitor, None)
+
+    def tell(self, news: Callable[[], None]) -> None:
+        """Tell the library that a connection is gone, a few at a time.
+
+        It takes its leave of each at length, and thousands may go in one moment.
+        """
+        self._to_tell.append(news)
+        if len(self._to_tell) == 1:
+            asyncio.get_running_loop().call_soon(self._tell_some)
+
+    def _tell_some(self) -> None:
+        for _ in range(min(TOLD_AT_ONCE, len(self._to_tell))):
+            self._to_tell[0]()
+            self._to_tell.popleft()
+        if self._to_tell:
+            asyncio.get_running_loop().call_soon(self._tell_some)
 
     def _longest_idle(self) -> Visitor | None:
         return next((one for one in self._idle if _waiting(one) == 0), None)

@@ -291,7 +291,7 @@ def test_the_witness_cuts_heads_and_bodies_that_do_not_come(
     begun = b"POST /add-checkpoint HTTP/1.1\r\nHost: w\r\n"
     starts = (b"", begun, begun + b"Content-Length: 100\r\n\r\nhalf")
     with (
-        Guard(tmp_path) as witness,
+        Guard(tmp_path, "max_connections = 1000") as witness,
         connections(witness, many * len(starts)) as links,
         Probe(witness.place) as probe,
     ):

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tallystick_server.web.visitors import Cut, Patience, Visitor, Visitors
+from tallystick_server.web.visitors import (
+    TOLD_AT_ONCE,
+    Cut,
+    Patience,
+    Visitor,
+    Visitors,
+)
 
 PATIENCE = Patience(head_s=10.0, write_s=30.0, least_rate=100)
 
@@ -106,7 +112,7 @@ def house() -> House:
     return House()
 
 
-def test_the_library_is_told_everything(house: House) -> None:
+async def test_the_library_is_told_everything(house: House) -> None:
     inner = Inner()
     visitor = house.visitors.welcome(inner)
 
@@ -116,9 +122,28 @@ def test_the_library_is_told_everything(house: House) -> None:
     visitor.pause_writing()
     visitor.resume_writing()
     visitor.connection_lost(None)
+    await asyncio.sleep(0)
 
     assert inner.told == ["made", "bytes", "eof", "pause", "resume", "lost"]
     assert kept is True
+    assert len(house.visitors) == 0
+
+
+async def test_those_who_leave_in_one_moment_do_not_hold_up_the_rest(
+    house: House,
+) -> None:
+    inners = [Inner() for _ in range(3 * TOLD_AT_ONCE)]
+    for inner in inners:
+        visitor = house.visitors.welcome(inner)
+        visitor.connection_made(Pipe())
+        visitor.connection_lost(None)
+
+    told = []
+    for _ in range(4):
+        told.append(sum("lost" in inner.told for inner in inners))
+        await asyncio.sleep(0)
+
+    assert told == [0, TOLD_AT_ONCE, 2 * TOLD_AT_ONCE, 3 * TOLD_AT_ONCE]
     assert len(house.visitors) == 0
 
 
