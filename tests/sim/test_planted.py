@@ -1,4 +1,4 @@
-"""Every planted bug is found within 50 seeds, and by a rule that names it (R19)."""
+"""Every planted bug is found within 50 seeds; the rule that it broke is kept (R19)."""
 
 from __future__ import annotations
 
