@@ -14,6 +14,7 @@ import socket
 import ssl
 import sys
 import time
+from typing import TextIO
 
 import uvloop
 from aiohttp import web
@@ -52,11 +53,14 @@ def serve(settings: WitnessSettings) -> None:
     Prints one line on stdout when ready: "listening on URL".
     """
     check_parser()
-    with (
-        open_witness(settings, SystemClock()) as witness,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        error = runner.run(_serve(settings, witness))
+    try:
+        with (
+            open_witness(settings, SystemClock()) as witness,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            error = runner.run(_serve(settings, witness))
+    finally:
+        _let_go()
     if error is not None:
         raise error
 
@@ -107,10 +111,27 @@ def _announce(url: str) -> None:
     except OSError as error:  # a full disk, a closed pipe
         fields = {"url": url, "why": error.strerror}
         _log.warning("stdout is lost", extra={"fields": fields})
-        # What stdout still holds must not make the end of the process an error.
-        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        _forget(sys.stdout)
+
+
+def _let_go() -> None:
+    """See that log lines that cannot be written do not become the exit code.
+
+    Python ends with 120 when it cannot flush at its end; a supervisor would take that
+    for a failure of the witness.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            _forget(stream)
+
+
+def _forget(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere: its loss is no error of the process."""
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 async def wait_for_end(desk: Desk, stop: asyncio.Event) -> WitnessError | None:

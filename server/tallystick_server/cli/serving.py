@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -114,7 +114,10 @@ def _run(
     async def main() -> None:
         await run(Start(loaded, SystemClock(), permissions, _announce, reload))
 
-    uvloop.run(main())
+    try:
+        uvloop.run(main())
+    finally:
+        _let_go()
 
 
 def _announce(url: str) -> None:
@@ -128,11 +131,24 @@ def _announce(url: str) -> None:
         sys.stdout.flush()
     except OSError as error:
         log.warning("stdout is lost", extra={"url": url, "why": error.strerror})
-        _forget_stdout()
+        _forget(sys.stdout)
 
 
-def _forget_stdout() -> None:
-    """Let what stdout still holds go nowhere: its loss is no error of the process."""
+def _let_go() -> None:
+    """See that log lines that cannot be written do not become the exit code.
+
+    Python ends with 120 when it cannot flush at its end; a supervisor would take that
+    for a failure of the log.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            _forget(stream)
+
+
+def _forget(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere: its loss is no error of the process."""
     nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
