@@ -18,6 +18,7 @@ import logging
 import socket
 import ssl
 from contextlib import suppress
+from itertools import islice
 
 from aiohttp import web
 
@@ -30,6 +31,9 @@ HANDSHAKE_S = 5.0
 
 ACCEPT_AT_ONCE = 64
 """Connections taken in before whatever else is ready gets its turn."""
+
+GRACE_S = 0.25
+"""Seconds that whoever is idle may take to ask before it has to make room."""
 
 LOOK_S = 1.0
 """How often connections are looked at, and accepting is tried again, in seconds."""
@@ -64,6 +68,7 @@ class CappedSite(web.BaseSite):
         self._closed = 0
         self._is_short = False  # of descriptors, since the shortage was told
         self._is_paused = False  # until the next look nobody is accepted
+        self._resting: asyncio.TimerHandle | None = None
 
     @property
     def name(self) -> str:
@@ -98,6 +103,8 @@ class CappedSite(web.BaseSite):
         """Accept no more; what is established goes on."""
         if self._looking is not None:
             self._looking.cancel()
+            if self._resting is not None:
+                self._resting.cancel()
             self._loop.remove_reader(self._sock)
             self._sock.close()
             for link in list(self._arriving):
@@ -109,6 +116,9 @@ class CappedSite(web.BaseSite):
     def _accept(self) -> None:
         """Take in who waits."""
         for _ in range(ACCEPT_AT_ONCE):
+            if (wait_s := self._until_room_s()) > 0:
+                self._rest(wait_s)
+                return
             try:
                 link, _address = self._sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -129,6 +139,30 @@ class CappedSite(web.BaseSite):
         self._is_short = self._is_paused = True
         self._loop.remove_reader(self._sock)
         self._closed += self._close_idle()
+
+    def _until_room_s(self) -> float:
+        """Give the time until room can be made from somebody who had time to ask.
+
+        0 where there is room, and where nobody is idle: then a newcomer is refused.
+        """
+        if len(self._visitors) + len(self._arriving) < self._most:
+            return 0.0
+        longest = [self._visitors.idle_since_s(), *islice(self._arriving.values(), 1)]
+        times_s = [since_s for since_s in longest if since_s is not None]
+        if not times_s:
+            return 0.0
+        return max(0.0, min(times_s) + GRACE_S - self._visitors.now_s())
+
+    def _rest(self, wait_s: float) -> None:
+        """Leave newcomers in the queue of the socket for a moment."""
+        self._loop.remove_reader(self._sock)
+        self._resting = self._loop.call_later(wait_s, self._go_on)
+
+    def _go_on(self) -> None:
+        """Take in newcomers again, unless descriptors are short."""
+        self._resting = None
+        if not self._is_paused:
+            self._loop.add_reader(self._sock, self._accept)
 
     def _has_room(self) -> bool:
         """Whether there is room for one more, or could be made."""

@@ -95,6 +95,22 @@ async def test_a_newcomer_takes_the_place_of_who_was_idle_longest(
     assert second.startswith(b"HTTP/1.1 200 ")
 
 
+async def test_who_has_only_just_come_has_a_moment_to_ask(tmp_path: Path) -> None:
+    """A newcomer waits in the queue meanwhile: it pushes nobody out who will ask."""
+    async with opened(tmp_path) as door:
+        first, second = [await door.open() for _ in range(2)]
+        newcomer = await door.open()
+        newcomer[1].write(ASK)
+        for _ in range(20):  # the witness is told that somebody has come
+            await asyncio.sleep(0)
+        asked = [await door.ask(link) for link in (first, second)]
+        late = await newcomer[0].readuntil(b"\r\n\r\nok\n")
+        for _, writer in (first, second, newcomer):
+            writer.close()
+
+    assert all(said.startswith(b"HTTP/1.1 200 ") for said in (*asked, late))
+
+
 async def test_where_everybody_is_being_answered_a_newcomer_is_refused(
     tmp_path: Path,
 ) -> None:
