@@ -208,20 +208,29 @@ class CappedSite(web.BaseSite):
     async def _look_again_and_again(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
-            cut = self._visitors.look()
-            if cut.late:
-                _log.warning("late connections cut", extra=_count(cut.late))
-            if cut.slow:
-                _log.warning("stalled connections cut", extra=_count(cut.slow))
-            if self._refused:
-                _log.warning("connection refused", extra=_count(self._refused))
-            if self._closed:
-                _log.warning("idle connections closed", extra=_count(self._closed))
-            self._refused = self._closed = 0
-            self._is_short = self._is_paused  # over after a second without one
-            if self._is_paused:
-                self._is_paused = False
-                self._loop.add_reader(self._sock, self._accept)
+            try:
+                self._look()
+            except Exception:  # noqa: BLE001 -- the top of a loop, logged
+                _log.exception("looking at connections failed")  # and looked at again
+
+    def _look(self) -> None:
+        """Cut who is late or slow, tell of the last second, and accept again."""
+        if self._is_paused:
+            self._is_paused = False
+            self._loop.add_reader(self._sock, self._accept)
+        else:
+            self._is_short = False  # over after a second without one
+        refused, closed = self._refused, self._closed
+        self._refused = self._closed = 0
+        if refused:
+            _log.warning("connection refused", extra=_count(refused))
+        if closed:
+            _log.warning("idle connections closed", extra=_count(closed))
+        cut = self._visitors.look()
+        if cut.late:
+            _log.warning("late connections cut", extra=_count(cut.late))
+        if cut.slow:
+            _log.warning("stalled connections cut", extra=_count(cut.slow))
 
 
 def _count(connections: int) -> dict[str, object]:

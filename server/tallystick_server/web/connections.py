@@ -215,19 +215,26 @@ class CappedSite(web.BaseSite):
     async def _look_again_and_again(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
-            cut = self._visitors.look()
-            if cut.late:
-                log.warning("late connections cut", extra={"connections": cut.late})
-            if cut.slow:
-                log.warning("stalled connections cut", extra={"connections": cut.slow})
-            if self._refused:
-                log.warning("connection refused", extra={"connections": self._refused})
-            if self._closed:
-                log.warning(
-                    "idle connections closed", extra={"connections": self._closed}
-                )
-            self._refused = self._closed = 0
-            self._is_short = self._is_paused  # over after a second without one
-            if self._is_paused:
-                self._is_paused = False
-                self._loop.add_reader(self._sock, self._accept)
+            try:
+                self._look()
+            except Exception:
+                log.exception("looking at connections failed")  # and looked at again
+
+    def _look(self) -> None:
+        """Cut who is late or slow, tell of the last second, and accept again."""
+        if self._is_paused:
+            self._is_paused = False
+            self._loop.add_reader(self._sock, self._accept)
+        else:
+            self._is_short = False  # over after a second without one
+        refused, closed = self._refused, self._closed
+        self._refused = self._closed = 0
+        if refused:
+            log.warning("connection refused", extra={"connections": refused})
+        if closed:
+            log.warning("idle connections closed", extra={"connections": closed})
+        cut = self._visitors.look()
+        if cut.late:
+            log.warning("late connections cut", extra={"connections": cut.late})
+        if cut.slow:
+            log.warning("stalled connections cut", extra={"connections": cut.slow})

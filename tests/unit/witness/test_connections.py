@@ -17,7 +17,7 @@ from tallystick_witness.app import Face, make_app
 from tallystick_witness.connections import CappedSite
 from tallystick_witness.desk import Desk
 from tallystick_witness.handling import PlainRunner
-from tallystick_witness.visitors import Patience, Visitors
+from tallystick_witness.visitors import Cut, Patience, Visitors
 from tests.unit.witness.world import ED_KEY, World
 
 ASK = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -41,6 +41,18 @@ class ShortSocket(socket.socket):
         return super().accept()
 
 
+class FailingVisitors(Visitors):
+    """Cannot be looked at for a while."""
+
+    fails = 0
+
+    def look(self) -> Cut:
+        if self.fails:
+            self.fails -= 1
+            raise RuntimeError("planted")
+        return super().look()
+
+
 class Door:
     """A served witness on a Unix socket, with room for two connections."""
 
@@ -51,6 +63,8 @@ class Door:
         self.runner = PlainRunner(app, access_log=None, shutdown_timeout=1.0)
         self.sock = ShortSocket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.bind(self.path)
+
+    visitors: FailingVisitors
 
     async def open(self) -> Link:
         return await asyncio.open_unix_connection(self.path)
@@ -64,8 +78,9 @@ class Door:
 async def opened(folder: Path) -> AsyncIterator[Door]:
     door = Door(folder)
     await door.runner.setup()
-    visitors = Visitors(Patience(), clock_s=asyncio.get_running_loop().time)
-    site = CappedSite(door.runner, door.sock, visitors=visitors, most=2, backlog=5)
+    clock_s = asyncio.get_running_loop().time
+    door.visitors = FailingVisitors(Patience(), clock_s=clock_s)
+    site = CappedSite(door.runner, door.sock, visitors=door.visitors, most=2, backlog=5)
     await site.start()
     try:
         yield door
@@ -142,6 +157,21 @@ async def test_a_shortage_of_descriptors_is_told_once_and_gone_through(
     assert short.startswith(b"HTTP/1.1 200 ")
     assert [record.levelno for record in told] == [logging.ERROR]
     assert door.sock.fails == 0
+
+
+@pytest.mark.slow
+async def test_a_look_that_fails_is_told_and_is_not_the_last(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(tmp_path) as door:
+        door.visitors.fails = 1
+        door.sock.fails = 1  # nobody is accepted before the next look
+        link = await door.open()
+        asked = await door.ask(link)
+        link[1].close()
+
+    assert asked
+    assert "looking at connections failed" in caplog.messages
 
 
 async def test_a_site_needs_a_runner_that_is_set_up(tmp_path: Path) -> None:
