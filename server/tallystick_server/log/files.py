@@ -86,6 +86,12 @@ def copy_file(
     return Digest(total, state.digest())
 
 
+def read_plain(path: Path, most: int) -> bytes:
+    """Read up to `most` bytes of an ordinary file. Raises OSError, as `copy_file`."""
+    with os.fdopen(_open_plain(path), "rb") as file:
+        return file.read(most)
+
+
 def _open_plain(path: Path) -> int:
     """Open an ordinary file for reading; a pipe would wait, a device never end."""
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK

@@ -20,7 +20,7 @@ from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.hashing import HASH_SIZE
 from tallystick_merkle.keys import VerifierKey, format_vkey, parse_vkey
 from tallystick_server.errors import IntegrityError, NotInitialisedError, UsageError
-from tallystick_server.log.files import Digest
+from tallystick_server.log.files import Digest, read_plain
 from tallystick_server.log.paths import check_log_name
 from tallystick_server.ops.times import format_time, parse_time
 
@@ -98,8 +98,7 @@ def read_manifest(backup: Path) -> Manifest:
     """
     path = backup / FILE_NAME
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE + 1)
+        data = read_plain(path, MAX_FILE + 1)
     except FileNotFoundError as error:
         raise NotInitialisedError(
             f"{backup} is no whole backup: it has no {FILE_NAME}"

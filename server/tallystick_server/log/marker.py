@@ -25,7 +25,7 @@ from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.hashing import HASH_SIZE
 from tallystick_merkle.promotion import Promotion, format_promotion, parse_promotion
 from tallystick_server.errors import IntegrityError, StoreError, UsageError
-from tallystick_server.log.files import remove_file, replace_file
+from tallystick_server.log.files import read_plain, remove_file, replace_file
 from tallystick_server.log.paths import restored_path
 from tallystick_server.ops.times import format_time, parse_time
 
@@ -94,8 +94,7 @@ def read_marker(data: Path, name: str) -> Marker | None:
     """
     path = restored_path(data, name)
     try:
-        with path.open("rb") as file:
-            found = file.read(_MAX_FILE + 1)
+        found = read_plain(path, _MAX_FILE + 1)
     except FileNotFoundError:
         return None
     except OSError as error:

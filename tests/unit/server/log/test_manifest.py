@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,21 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_a_directory_without_a_manifest_is_no_backup(tmp_path: Path) -> None:
     with pytest.raises(NotInitialisedError, match="no whole backup"):
         read_manifest(tmp_path)
+
+
+def test_a_manifest_that_is_a_pipe_or_a_link_is_refused_and_not_waited_for(
+    tmp_path: Path,
+) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    for folder in (pipe, link):
+        folder.mkdir()
+    os.mkfifo(pipe / FILE_NAME)
+    (link / FILE_NAME).symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(UsageError, match="cannot read"):
+        read_manifest(pipe)
+    with pytest.raises(UsageError, match="cannot read"):
+        read_manifest(link)
 
 
 def test_a_newer_format_is_not_guessed_at() -> None:
