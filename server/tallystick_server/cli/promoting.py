@@ -50,9 +50,7 @@ def promote(
     import asyncio
 
     from tallystick_server.clock import SystemClock
-    from tallystick_server.log.witnesses import PeerWitnesses
-    from tallystick_server.ops.peers import Peers
-    from tallystick_server.wiring.promoting import PromoteOrder, promote
+    from tallystick_server.wiring.promoting import PromoteOrder, promote_by_asking
 
     loaded = load_settings(config, data)
     server = loaded.settings.server
@@ -65,22 +63,16 @@ def promote(
         is_unwitnessed=without_witnesses,
     )
 
-    async def run() -> dict[str, object]:
-        peers = Peers()
-        try:
-            asking = PeerWitnesses(peers, timeout_s=server.witness_timeout_s)
-            installed, marker = await promote(order, SystemClock(), asking)
-        finally:
-            await peers.close()
-        return {
-            "log": log,
-            "origin": installed.name,
-            "size": marker.size,
-            "root": marker.root.hex(),
-            "state": marker.state.value,
-        }
-
-    answer = asyncio.run(run())
+    installed, marker = asyncio.run(
+        promote_by_asking(order, SystemClock(), timeout_s=server.witness_timeout_s)
+    )
+    answer = {
+        "log": log,
+        "origin": installed.name,
+        "size": marker.size,
+        "root": marker.root.hex(),
+        "state": marker.state.value,
+    }
     first = f"{log}: promoted at size {answer['size']}, root {answer['root']}"
     then = (
         "not confirmed yet: its next start takes entries once its witnesses have "

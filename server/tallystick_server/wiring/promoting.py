@@ -31,7 +31,8 @@ from tallystick_server.log.paths import (
 )
 from tallystick_server.log.reader import Reader
 from tallystick_server.log.startup import load_state
-from tallystick_server.log.witnesses import WitnessPort, targets_of
+from tallystick_server.log.witnesses import PeerWitnesses, WitnessPort, targets_of
+from tallystick_server.ops.peers import Peers
 from tallystick_server.storage.lmdb import open_store
 from tallystick_server.wiring.opening import read_policy, read_vkeys
 
@@ -52,6 +53,17 @@ class PromoteOrder:
     key_file: Path
     is_original_stopped: bool = False
     is_unwitnessed: bool = False
+
+
+async def promote_by_asking(
+    order: PromoteOrder, clock: Clock, *, timeout_s: float
+) -> tuple[SigningKey, Marker]:
+    """Promote, asking the witnesses over HTTP; each answers within `timeout_s`."""
+    peers = Peers()
+    try:
+        return await promote(order, clock, PeerWitnesses(peers, timeout_s=timeout_s))
+    finally:
+        await peers.close()
 
 
 async def promote(
