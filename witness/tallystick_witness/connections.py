@@ -31,7 +31,7 @@ HANDSHAKE_S = 5.0
 ACCEPT_AT_ONCE = 64
 """Connections taken in before whatever else is ready gets its turn."""
 
-GRACE_S = 0.25
+GRACE_S = 0.1
 """Seconds that whoever is idle may take to ask before it has to make room."""
 
 LOOK_S = 1.0
