@@ -22,7 +22,7 @@ def main() -> int:
     asked = parser.parse_args()
     plan = Plan(Scale(hours=asked.hours))
     if asked.plant is not None:
-        plan = PLANTED[asked.plant](plan)
+        plan = PLANTED[asked.plant].plant(plan)
     outcome = run(asked.seed, plan)
     lines = [f"history {outcome.history}", f"entries {outcome.size}"]
     lines += [f"{name}: {count}" for name, count in sorted(outcome.counts.items())]

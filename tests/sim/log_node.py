@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -41,10 +40,9 @@ from tallystick_server.wiring.keeping import Keeper
 from tallystick_server.wiring.opening import OpenedLog
 from tallystick_server.wiring.writing import start_writer
 from tests.fakes.logs import NAME, ORIGIN, log_key
-from tests.sim.clocks import NodeClock
 from tests.sim.disks import AnchorHandle, LogDisk, StoreHandle
-from tests.sim.monitor import Monitor
-from tests.sim.net import Network, Peers
+from tests.sim.machine import Machine
+from tests.sim.net import Peers
 from tests.sim.process import Crashed, Process, is_crash
 from tests.sim.wire import ask
 
@@ -115,54 +113,19 @@ class LogParts:
     load_state: Callable[..., object] = load_state
 
 
-@dataclass(slots=True)
-class LogNode:
-    """One machine with one log. `boot` starts a process; it dies, and the disk stays.
+@dataclass(slots=True, kw_only=True)
+class LogNode(Machine):
+    """One machine with one log. Its disk and its clock outlive its processes."""
 
-    `refusals` are the starts that were refused, and why.
-    """
-
-    name: str
     disk: LogDisk
     policy: Policy
     tokens: Path
-    net: Network
-    clock: NodeClock
-    monitor: Monitor
-    chance: random.Random
     parts: LogParts = field(default_factory=LogParts)
-    process: Process | None = None
     log: Log | None = None
-    refusals: list[str] = field(default_factory=list)
-    ends: list[str] = field(default_factory=list)
-    arm_next_boot: int | None = None
-    _runner: web.AppRunner | None = None
-
-    @property
-    def is_up(self) -> bool:
-        """Whether requests are answered."""
-        return self._runner is not None
-
-    def boot(self) -> None:
-        """Start a process, if none runs."""
-        if self.process is not None and self.process.is_alive:
-            return
-        self.monitor.note("boot", self.name)
-        process = Process(self.name, self._ended)
-        if self.arm_next_boot is not None:
-            process.arm(self.arm_next_boot)
-            self.arm_next_boot = None
-        self.process = process
-        process.spawn(self._run(process), f"{self.name} runs")
-
-    def kill(self) -> None:
-        """kill -9."""
-        if self.process is not None:
-            self.process.die("killed")
 
     async def answer(self, source: str, request: Request) -> Reply:
         """Answer a request, and show what leaves to the monitor."""
-        runner, process = self._runner, self.process
+        runner, process = self.runner, self.process
         if runner is None or process is None or not process.is_alive:
             return Failure("connection refused")
         assert runner.server is not None
@@ -171,21 +134,16 @@ class LogNode:
             self._watch_answer(source, request, reply)
         return reply
 
-    def _ended(self, process: Process, why: str) -> None:
-        self.monitor.note("died", self.name, why)
-        if not self.is_up:
-            self.monitor.note("died in its start", self.name)
-        self.ends.append(why)
-        if process is self.process:
-            self._runner = None
-            self.log = None
+    def forget(self) -> None:
+        """Drop what belonged to the process that died."""
+        self.log = None
 
-    async def _run(self, process: Process) -> None:
+    async def run(self, process: Process) -> None:
         """Open, clear, serve and keep, until dead."""
         try:
             keeper, runner = await self._start(process)
             process.step()
-            self._runner = runner
+            self.runner = runner
             self.monitor.note("serving", self.name)
             await keeper.run()
         except BaseExceptionGroup as errors:
@@ -194,7 +152,7 @@ class LogNode:
         except Crashed:
             return
         except ServerError as error:
-            if self._runner is None:
+            if self.runner is None:
                 self.refusals.append(f"{type(error).__name__}: {error}")
             process.die(f"ended: {type(error).__name__}: {error}")
 

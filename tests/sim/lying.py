@@ -119,15 +119,15 @@ class _Liar:
         for entry in copy.read_entries(0, copy.load().head.size):
             monitor.grow(leaf(entry))
         fork = LogNode(
-            "fork",
-            LogDisk(copy, has_anchor=False),
-            world.policy,
-            world.log.tokens,
-            world.net,
-            world.log.clock,
-            monitor,
-            self.chance,
-            self.parts,
+            name="fork",
+            disk=LogDisk(copy, has_anchor=False),
+            policy=world.policy,
+            tokens=world.log.tokens,
+            net=world.net,
+            clock=world.log.clock,
+            monitor=monitor,
+            chance=self.chance,
+            parts=self.parts,
         )
         world.net.host("fork", fork.answer)
         return fork

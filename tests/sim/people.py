@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -48,7 +49,7 @@ class Pending:
 
 
 @dataclass(slots=True)
-class Person:
+class Person(ABC):
     """A machine with a client; a subclass says what it does."""
 
     name: str
@@ -74,9 +75,9 @@ class Person:
         if self.process is not None:
             self.process.die("killed")
 
+    @abstractmethod
     async def work(self, process: Process) -> None:
         """Do what it does, until dead."""
-        raise NotImplementedError
 
     def session(self) -> Session:
         """Make the client's session over what is remembered."""

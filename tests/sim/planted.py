@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tallystick_merkle.checkpoint import parse_checkpoint
 from tallystick_merkle.errors import KernelError
@@ -189,32 +189,63 @@ def _unless_dead(work: Callable[[], None]) -> None:
     work()
 
 
-PLANTED: dict[str, Callable[[Plan], Plan]] = {
-    "the sync of a commit is skipped": lambda plan: _log(plan, store=UnsyncedStore),
-    "a head is released before its commit": lambda plan: _log(plan, writer=EagerWriter),
-    "idempotency keys are not stored": lambda plan: _log(plan, store=KeylessStore),
-    "idempotency keys are truncated": lambda plan: _log(plan, store=TruncatedKeys),
-    "a head is published before its tiles": lambda plan: _log(
-        plan, store=HeadFirstStore
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """A planted bug: what plants it in a plan, and the rules of which it breaks one."""
+
+    plant: Callable[[Plan], Plan]
+    breaks: tuple[str, ...]
+
+
+DURABLE = "a released head is durable, and one of one history"
+STANDS = "a commit stands on the last one"
+SET_BACK = "a log that was set back never commits"
+GOES_BACK = "what is published never goes back"
+INTERNAL = "no internal error"
+COMES_GOOD = "a healed world comes good"
+HONEST = "a client finds nothing wrong with an honest log"
+
+PLANTED = {
+    "the sync of a commit is skipped": Planted(
+        lambda plan: _log(plan, store=UnsyncedStore), (DURABLE,)
     ),
-    "the error of a commit is swallowed": lambda plan: _log(plan, store=DroppedCommit),
-    "a failed reload is swallowed": lambda plan: _log(
-        plan, load_state=RememberedState()
+    "a head is released before its commit": Planted(
+        lambda plan: _log(plan, writer=EagerWriter), (DURABLE,)
     ),
-    "a start asks no witness": lambda plan: _log(
-        plan, keeper=TrustingKeeper, anchor=ForgetfulAnchor
+    "idempotency keys are not stored": Planted(
+        lambda plan: _log(plan, store=KeylessStore),
+        ("what is sent again under its key is logged once",),
     ),
-    "a start compares sizes and not roots": lambda plan: _log(
-        plan, keeper=SizesKeeper, anchor=ForgetfulAnchor
+    "idempotency keys are truncated": Planted(
+        lambda plan: _log(plan, store=TruncatedKeys), (HONEST,)
     ),
-    "a witness answers before it persists": lambda plan: replace(
-        plan, witness=WitnessParts(witness=QuickWitness)
+    "a head is published before its tiles": Planted(
+        lambda plan: _log(plan, store=HeadFirstStore), (INTERNAL, COMES_GOOD)
     ),
-    "a witness starts behind its anchor": lambda plan: replace(
-        plan, witness=WitnessParts(checks=no_check)
+    "the error of a commit is swallowed": Planted(
+        lambda plan: _log(plan, store=DroppedCommit), (DURABLE,)
+    ),
+    "a failed reload is swallowed": Planted(
+        lambda plan: _log(plan, load_state=RememberedState()), (INTERNAL, GOES_BACK)
+    ),
+    "a start asks no witness": Planted(
+        lambda plan: _log(plan, keeper=TrustingKeeper, anchor=ForgetfulAnchor),
+        (STANDS, SET_BACK, DURABLE),
+    ),
+    "a start compares sizes and not roots": Planted(
+        lambda plan: _log(plan, keeper=SizesKeeper, anchor=ForgetfulAnchor),
+        (STANDS, SET_BACK, DURABLE),
+    ),
+    "a witness answers before it persists": Planted(
+        lambda plan: replace(plan, witness=WitnessParts(witness=QuickWitness)),
+        ("no cosignature without persistence",),
+    ),
+    "a witness starts behind its anchor": Planted(
+        lambda plan: replace(plan, witness=WitnessParts(checks=no_check)),
+        ("what a witness shows never goes back",),
     ),
 }
-"""Each planted bug by what it does; the value plants it in a plan."""
+"""Each planted bug by what it does."""
 
 
 def _log(plan: Plan, **parts: object) -> Plan:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -33,10 +32,9 @@ from tallystick_witness.state import (
 from tallystick_witness.store.base import WitnessStore
 from tallystick_witness.store.memory import MemoryStore
 from tests.fakes.logs import ORIGIN, log_key
-from tests.sim.clocks import EPOCH_MS, NodeClock
+from tests.sim.clocks import EPOCH_MS
 from tests.sim.disks import NOT_STORED, STORED, Faults
-from tests.sim.monitor import Monitor
-from tests.sim.net import Network
+from tests.sim.machine import Machine
 from tests.sim.process import Crashed, Process, is_crash
 from tests.sim.wire import ask
 
@@ -169,50 +167,18 @@ def witness_disk(name: str) -> WitnessDisk:
     return WitnessDisk(store)
 
 
-@dataclass(slots=True)
-class WitnessNode:
+@dataclass(slots=True, kw_only=True)
+class WitnessNode(Machine):
     """One machine with one witness. Its disk and its clock outlive its processes."""
 
-    name: str
     disk: WitnessDisk
-    net: Network
-    clock: NodeClock
-    monitor: Monitor
-    chance: random.Random
     parts: WitnessParts = field(default_factory=WitnessParts)
-    process: Process | None = None
     witness: Witness | None = None
-    refusals: list[str] = field(default_factory=list)
-    ends: list[str] = field(default_factory=list)
-    arm_next_boot: int | None = None
-    _runner: web.AppRunner | None = None
-
-    @property
-    def is_up(self) -> bool:
-        """Whether requests are answered."""
-        return self._runner is not None
-
-    def boot(self) -> None:
-        """Start a process, if none runs."""
-        if self.process is not None and self.process.is_alive:
-            return
-        self.monitor.note("boot", self.name)
-        process = Process(self.name, self._ended)
-        if self.arm_next_boot is not None:
-            process.arm(self.arm_next_boot)
-            self.arm_next_boot = None
-        self.process = process
-        process.spawn(self._run(process), f"{self.name} runs")
-
-    def kill(self) -> None:
-        """kill -9."""
-        if self.process is not None:
-            self.process.die("killed")
 
     async def answer(self, source: str, request: Request) -> Reply:
         """Answer a request, and show the cosignatures that leave to the monitor."""
         del source
-        runner, process = self._runner, self.process
+        runner, process = self.runner, self.process
         if runner is None or process is None or not process.is_alive:
             return Failure("connection refused")
         assert runner.server is not None
@@ -233,20 +199,15 @@ class WitnessNode:
             if seen is not None:
                 self.monitor.shown(self.name, seen.size)
 
-    def _ended(self, process: Process, why: str) -> None:
-        self.monitor.note("died", self.name, why)
-        if not self.is_up:
-            self.monitor.note("died in its start", self.name)
-        self.ends.append(why)
-        if process is self.process:
-            self._runner = None
-            self.witness = None
+    def forget(self) -> None:
+        """Drop what belonged to the process that died."""
+        self.witness = None
 
-    async def _run(self, process: Process) -> None:
+    async def run(self, process: Process) -> None:
         try:
             desk, runner = await self._start(process)
             process.step()
-            self._runner = runner
+            self.runner = runner
             self.monitor.note("serving", self.name)
             failure = await desk.failure()
             process.die(f"ended: {failure}")

@@ -121,15 +121,15 @@ class World:
         self.monitor.grow(leaf(inner.store.read_entries(0, 1)[0]))
         self.net = Network(chance, self.monitor)
         self.log = LogNode(
-            "log",
-            LogDisk(inner.store, has_anchor=chance.random() < 0.5),
-            self.policy,
-            folder / "tokens.json",
-            self.net,
-            NodeClock(loop.time),
-            self.monitor,
-            chance,
-            plan.log,
+            name="log",
+            disk=LogDisk(inner.store, has_anchor=chance.random() < 0.5),
+            policy=self.policy,
+            tokens=folder / "tokens.json",
+            net=self.net,
+            clock=NodeClock(loop.time),
+            monitor=self.monitor,
+            chance=chance,
+            parts=plan.log,
         )
         token = self._make_token()
         self.net.host("log", self.log.answer)
@@ -282,13 +282,13 @@ class World:
     def _witness(self, name: str, parts: WitnessParts) -> WitnessNode:
         loop = asyncio.get_running_loop()
         node = WitnessNode(
-            name,
-            witness_disk(name),
-            self.net,
-            NodeClock(loop.time),
-            self.monitor,
-            self.chance,
-            parts,
+            name=name,
+            disk=witness_disk(name),
+            net=self.net,
+            clock=NodeClock(loop.time),
+            monitor=self.monitor,
+            chance=self.chance,
+            parts=parts,
         )
         self.net.host(name, node.answer)
         return node
