@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tallystick_merkle.errors import KernelError
+from tallystick_merkle.errors import KernelError, RefusedError
 from tallystick_merkle.exchange.appending import append_entry
 from tallystick_merkle.exchange.base import NO_RETRY
 from tallystick_server.selftest.children import DrillError, Ended
@@ -19,6 +19,7 @@ from tallystick_server.selftest.scene import Scene
 from tallystick_server.selftest.verify import verify
 
 _INTEGRITY = 1
+_UNAVAILABLE = 503
 _PLACE = 900
 
 
@@ -99,6 +100,10 @@ async def _takes(scene: Scene) -> bool:
                 retry=NO_RETRY,
             )
         )
-    except KernelError:
-        return False
+    except RefusedError as error:
+        if error.status == _UNAVAILABLE:
+            return False
+        raise DrillError(f"older data were answered with {error}") from error
+    except KernelError as error:
+        raise DrillError(f"older data were not answered: {error}") from error
     return True
