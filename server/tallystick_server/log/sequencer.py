@@ -309,9 +309,16 @@ class Sequencer:
             return  # the writer keeps the reason; every append is refused with it
 
     def _tell(self, call: Callable[[], None]) -> None:
-        """Run a call on the event loop."""
+        """Run a call on the event loop; a loop that was closed has nobody to tell.
+
+        It is closed under a writer that failed while the process was starting.
+        """
         assert self._loop is not None  # the thread runs, so it was started
-        self._loop.call_soon_threadsafe(call)
+        try:
+            self._loop.call_soon_threadsafe(call)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
 
     # From here on: the event loop again.
 

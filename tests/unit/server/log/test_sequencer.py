@@ -17,7 +17,7 @@ from tallystick_server.errors import (
 )
 from tallystick_server.log.commit import Submission
 from tallystick_server.log.sequencer import QueueLimits, Sequencer
-from tallystick_server.log.worker import ThreadWorker
+from tallystick_server.log.worker import Ended, ThreadWorker, Turn
 from tallystick_server.log.writer import Writer
 from tallystick_server.storage.base import Commit, Head, Published
 from tests.fakes.faults import FaultyStore
@@ -355,3 +355,38 @@ async def test_nothing_is_taken_before_start_or_after_close() -> None:
         await bench.sequencer.append(submission("a", b"1"))
     with pytest.raises(UnavailableError):
         await bench.sequencer.mark_publishable()
+
+
+class KeptWorker:
+    """A worker that takes no turn, and keeps whom to tell of its end."""
+
+    def start(self, turn: Turn, ended: Ended) -> None:
+        self.ended = ended
+
+    def wake(self) -> None:
+        """Nothing runs."""
+
+    def join(self) -> None:
+        """Nothing ran."""
+
+
+def test_a_writer_that_fails_after_its_loop_was_closed_stops_signing_quietly() -> None:
+    log = memory_log()
+    writer = Writer(
+        store=log.store,
+        signer=log.signer,
+        state=log.state,
+        clock=log.clock,
+        anchor=None,
+    )
+    worker = KeptWorker()
+
+    async def begin() -> None:
+        Sequencer(
+            writer, limits=QueueLimits(), on_head=lambda _: None, worker=worker
+        ).start()
+
+    asyncio.run(begin())
+    worker.ended(StoreError("the disk said no"))
+
+    assert writer.stopped == "the writer failed: the disk said no"
