@@ -33,6 +33,7 @@ _FOREIGN = frozenset(
         "--expected-origin",
         "--log-vkey",
         "--payload-file",
+        "--keep-figures",
         "--plant",
         "--write-figures",
         "--runs",
