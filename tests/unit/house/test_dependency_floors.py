@@ -22,6 +22,7 @@ FLOORS = {
     "cbor2": "6.1.4",
     "cryptography": "48",
     "lmdb": "2.3.0",
+    "msgspec": "0.22",
     "pydantic": "2.12",
     "urllib3": "2.6",
 }
