@@ -1,8 +1,15 @@
 """The genesis entry: leaf 0 of every log, committed when the log is created (D6).
 
     0x01 || deterministic CBOR of [3, time_ms, {
-        "format": 1, "status": "draft", "kind": "raw", "origin": text,
+        "format": 1, "status": "draft", "kind": "raw" or "events", "origin": text,
         "next_key": 32 bytes, "recovery_key": 32 bytes, "settings": {…}}]
+
+The settings of an `events` log are exactly these, all texts:
+
+    "completeness": "none"           nothing in the log proves that nothing is missing:
+                                     index leaf, epochs and registrations are not there
+    "event_format": "ev1-draft"      how its events are committed and encrypted
+    "tenant": 32 hex digits          whose log it is: a random id, no name (D21)
 
 It says what the log is and what must never change, and it commits to the keys that a
 later rotation has to be signed with (D22): SHA-256 of the vkey string of the next
@@ -12,6 +19,7 @@ ever empty.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -27,8 +35,23 @@ FORMAT = 1
 STATUS = "draft"
 """Until the formats are frozen, every log says that it is a draft."""
 
-KINDS = ("raw",)
-"""Kinds of log this version knows: raw entries are the submitter's bytes."""
+RAW = "raw"
+"""A log whose entries are the submitter's bytes, readable by anybody."""
+
+EVENTS = "events"
+"""A log whose entries commit to events; what they say is encrypted beside it."""
+
+KINDS = (RAW, EVENTS)
+"""Kinds of log this version knows."""
+
+EVENT_FORMAT = "ev1-draft"
+"""How the events of an `events` log are sealed."""
+
+COMPLETENESS = "none"
+"""What an `events` log proves about what is missing: nothing yet."""
+
+TENANT_BYTES = 16
+"""Random bytes of a tenant's id; it is written as lower-case hex."""
 
 LEAF_TYPE = 3
 """The type number of a configuration leaf."""
@@ -37,6 +60,7 @@ MAX_TIME_MS = 2**53 - 1
 """Latest creation time, in POSIX milliseconds: every reader's number holds it."""
 
 _VERSION = b"\x01"
+_TENANT = re.compile(rf"[0-9a-f]{{{2 * TENANT_BYTES}}}", re.ASCII)
 _FIELDS = {
     "format",
     "status",
@@ -66,6 +90,20 @@ class Genesis:
 def key_commitment(key: VerifierKey) -> bytes:
     """Hash a key as the genesis entry commits to it: SHA-256 of its vkey string."""
     return sha256(format_vkey(key).encode()).digest()
+
+
+def event_settings(tenant: bytes) -> tuple[tuple[str, int | str], ...]:
+    """Give the settings of an `events` log; `tenant` is 16 random bytes."""
+    return (
+        ("completeness", COMPLETENESS),
+        ("event_format", EVENT_FORMAT),
+        ("tenant", tenant.hex()),
+    )
+
+
+def tenant_of(genesis: Genesis) -> str:
+    """Give the tenant's id of an `events` log, in hex. Raises KeyError for another."""
+    return str(dict(genesis.settings)["tenant"])
 
 
 def format_genesis(genesis: Genesis) -> bytes:
@@ -126,6 +164,8 @@ def _read_body(time_ms: int, body: dict[str, object]) -> Genesis:
         type(item) in (int, str) for item in settings.values()
     ):
         raise MalformedError("genesis entry", "settings are names to numbers or texts")
+    if kind == EVENTS:
+        _check_event_settings(settings)
     return Genesis(
         kind,
         origin,
@@ -134,6 +174,21 @@ def _read_body(time_ms: int, body: dict[str, object]) -> Genesis:
         _read_hash(body["recovery_key"], "recovery_key"),
         tuple(sorted(settings.items())),
     )
+
+
+def _check_event_settings(settings: dict[str, int | str]) -> None:
+    """Raise MalformedError for settings that are not those of an `events` log."""
+    tenant = settings.get("tenant")
+    if not isinstance(tenant, str) or _TENANT.fullmatch(tenant) is None:
+        raise MalformedError(
+            "genesis entry", "expected 32 hex digits", where="settings/tenant"
+        )
+    if settings != dict(event_settings(bytes.fromhex(tenant))):
+        raise MalformedError(
+            "genesis entry",
+            f"expected the settings of {EVENT_FORMAT}",
+            where="settings",
+        )
 
 
 def _read_hash(value: object, where: str) -> bytes:

@@ -13,15 +13,26 @@ from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.genesis import (
     MAX_TIME_MS,
     Genesis,
+    event_settings,
     format_genesis,
     key_commitment,
     parse_genesis,
+    tenant_of,
 )
 from tests.unit.merkle.hostile import HASHES, NAMES, TEXTS, check_parser, hostile
 from tests.unit.merkle.people import KEYS, log_key
 
 SAMPLE = Genesis(
     "raw", "log.example/a", 1_700_000_000_000, b"n" * 32, b"r" * 32, (("a", 1),)
+)
+TENANT = bytes(range(16))
+OF_EVENTS = Genesis(
+    "events",
+    "log.example/a",
+    1_700_000_000_000,
+    b"n" * 32,
+    b"r" * 32,
+    event_settings(TENANT),
 )
 SETTINGS = st.dictionaries(
     TEXTS,
@@ -65,6 +76,80 @@ def test_every_genesis_entry_round_trips(genesis: Genesis) -> None:
     assert parse_genesis(format_genesis(genesis)) == genesis
 
 
+@given(
+    st.builds(
+        Genesis,
+        st.just("events"),
+        NAMES,
+        st.integers(0, MAX_TIME_MS),
+        HASHES,
+        HASHES,
+        st.binary(min_size=16, max_size=16).map(event_settings),
+    )
+)
+def test_every_genesis_entry_of_events_round_trips(genesis: Genesis) -> None:
+    assert parse_genesis(format_genesis(genesis)) == genesis
+
+
+def test_a_log_of_events_says_whose_it_is_and_what_it_does_not_prove() -> None:
+    assert format_genesis(OF_EVENTS) == entry(
+        [
+            3,
+            1_700_000_000_000,
+            {
+                **body(),
+                "kind": "events",
+                "settings": {
+                    "tenant": "000102030405060708090a0b0c0d0e0f",
+                    "completeness": "none",
+                    "event_format": "ev1-draft",
+                },
+            },
+        ]
+    )
+    assert tenant_of(OF_EVENTS) == TENANT.hex()
+
+
+def test_a_log_of_raw_entries_has_no_tenant() -> None:
+    with pytest.raises(KeyError):
+        tenant_of(SAMPLE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tenant": None},
+        {"tenant": ""},
+        {"tenant": 7},
+        {"tenant": "00" * 15},
+        {"tenant": "00" * 17},
+        {"tenant": "AB" * 16},
+        {"tenant": "00" * 16 + "\n"},
+        {"tenant": "customer-and-co-in-twenty-letters"},
+        {"completeness": None},
+        {"completeness": "full"},
+        {"completeness": 0},
+        {"event_format": None},
+        {"event_format": "ev1"},
+        {"more": 1},
+    ],
+)
+def test_a_log_of_events_has_its_settings_and_no_others(
+    change: dict[str, Any],
+) -> None:
+    changed = {**dict(event_settings(TENANT)), **change}
+    settings = {name: value for name, value in changed.items() if value is not None}
+    fields = {**body(), "kind": "events", "settings": settings}
+
+    with pytest.raises(MalformedError, match="settings"):
+        parse_genesis(entry([3, 1, fields]))
+
+
+@given(hostile(format_genesis(OF_EVENTS)))
+def test_any_entry_of_events_is_refused_or_the_one_spelling(data: bytes) -> None:
+    check_parser(data, parse_genesis, format_genesis)
+
+
 @given(hostile(format_genesis(SAMPLE)))
 def test_any_entry_is_refused_or_the_one_spelling(data: bytes) -> None:
     check_parser(data, parse_genesis, format_genesis)
@@ -79,6 +164,7 @@ def test_any_entry_is_refused_or_the_one_spelling(data: bytes) -> None:
         {"status": "final"},
         {"status": None},
         {"kind": "events"},
+        {"kind": "event"},
         {"kind": 1},
         {"kind": []},
         {"origin": ""},
