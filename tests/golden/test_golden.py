@@ -226,6 +226,6 @@ def test_a_golden_token_is_taken_and_a_revoked_one_is_not(
     path = tokens_path(place / "server", LOG)
     gate = TokenGate(LOG, path, SetClock(LATER_MS))
 
-    assert gate.admit(f"Bearer {golden.expected['token']}") == "producer"
+    assert gate.admit(f"Bearer {golden.expected['token']}", "append") == "producer"
     with pytest.raises(UnauthorizedError):
-        gate.admit(f"Bearer {golden.expected['revoked_token']}")
+        gate.admit(f"Bearer {golden.expected['revoked_token']}", "append")

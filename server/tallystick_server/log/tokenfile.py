@@ -1,9 +1,11 @@
-"""The file of a log's write tokens: JSON, mode 0600, replaced whole or not at all.
+"""The file of a log's tokens: JSON, mode 0600, replaced whole or not at all.
 
     {"format": 1, "tokens": [{"id", "principal", "sha256", "created", "scopes",
                               "expires", "revoked"}, …]}
 
-Times are RFC 3339 in UTC; `expires` and `revoked` may be null.  The new file is
+Times are RFC 3339 in UTC; `expires` and `revoked` may be null.  `scopes` are one or
+more of those that there are, in their one order; a file with any other is refused,
+for half of what it says cannot be kept.  The new file is
 written beside the old one and fsynced, then renamed over it, then the folder is
 fsynced: whoever reads sees the one or the other.  Writers take turns by a lock on the
 folder.  A server reads the file again when it has changed.
@@ -14,7 +16,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -82,6 +84,7 @@ def add_token(  # all keyword-only but the folder
     clock: Clock,
     draw: Callable[[int], bytes],
     principal: str = "",
+    scopes: Iterable[str] = (SCOPE_APPEND,),
     expires_ms: int | None = None,
 ) -> NewToken:
     """Make a token and store it; `draw(n)` gives n random bytes. Raises UsageError."""
@@ -91,6 +94,7 @@ def add_token(  # all keyword-only but the folder
             created_ms=clock.now_ms(),
             draw=draw,
             principal=principal,
+            scopes=scopes,
             expires_ms=expires_ms,
         )
     except ValueError as error:
@@ -156,8 +160,8 @@ def parse_tokens(data: bytes) -> list[Token]:
 def _parse_token(row: dict[str, object]) -> Token:
     """Read one row; every field is required."""
     scopes = row["scopes"]
-    if scopes != [SCOPE_APPEND]:
-        raise ValueError(f"scopes {scopes!r}")
+    if not isinstance(scopes, list) or not all(type(one) is str for one in scopes):
+        raise TypeError("scopes is not a list of texts")
     digest = bytes.fromhex(_text(row, "sha256"))
     if len(digest) != 32:
         raise ValueError("sha256 of a wrong length")
@@ -166,7 +170,7 @@ def _parse_token(row: dict[str, object]) -> Token:
         _text(row, "principal"),
         digest,
         parse_time(_text(row, "created")),
-        (SCOPE_APPEND,),
+        tuple(scopes),
         None if row["expires"] is None else parse_time(_text(row, "expires")),
         None if row["revoked"] is None else parse_time(_text(row, "revoked")),
     )

@@ -1,9 +1,12 @@
-"""Who may append to a log now: its token file in memory, and a small memory of headers.
+"""Who may do what with a log now: its token file in memory, and a memory of headers.
 
 A header that was admitted is remembered under its SHA-256, never as it came, so that
 a busy client costs one hash.  The memory is bounded, and forgotten whenever the file
 is read again.  `refresh` is for a loop beside the requests: one `stat`, at most once a
 second.
+
+A valid token without the scope is refused like no token at all: the answer tells nobody
+whether a text that he found is a token of this log.
 """
 
 from __future__ import annotations
@@ -24,7 +27,9 @@ MAX_REMEMBERED = 4096
 """Most admitted headers that are remembered."""
 
 _SCHEME = "Bearer "
-_REFUSED = "a token of this log is required: Authorization: Bearer TOKEN"
+_REFUSED = (
+    "a token of this log that may do this is required: Authorization: Bearer TOKEN"
+)
 
 Stamp = tuple[int, int, int] | None
 
@@ -41,16 +46,17 @@ class TokenGate:
         self._stamp = _stamp(path)
         self._book = TokenBook(log_name, read_tokens(path))
 
-    def admit(self, header: str | None) -> str:
+    def admit(self, header: str | None, *scopes: str) -> str:
         """Give the principal behind an Authorization header.
 
-        Raises UnauthorizedError, always the same, for whatever is not a valid token.
+        His token has one of `scopes` at least.  Raises UnauthorizedError, always the
+        same, for whatever is not a valid token or has none of them.
         """
         if header is None or len(header) > MAX_TOKEN + len(_SCHEME):
             raise UnauthorizedError(_REFUSED)
         digest = sha256(header.encode("utf-8", "surrogatepass")).digest()
         token = self._remembered.get(digest) or self._find(header, digest)
-        if token is None or not token.is_valid_at(self._clock.now_ms()):
+        if token is None or not token.may(scopes, self._clock.now_ms()):
             raise UnauthorizedError(_REFUSED)
         return token.principal
 

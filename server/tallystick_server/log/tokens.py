@@ -1,4 +1,4 @@
-"""Write tokens of one log: who may append.
+"""Tokens of one log: who may do what with it.
 
     tally_<log>_<id>_<secret>_<checksum>
 
@@ -9,7 +9,14 @@ The fixed `tally_` lets scanners find a token that leaked into a repository.
 Only the SHA-256 of the secret is stored.  A slow password hash would gain nothing:
 there is nothing to guess in 256 random bits, and it would cost every request.  A token
 is looked up by its public id first, and the hashes are then compared in constant time.
-Absent, unknown, expired and revoked are one answer to the caller.
+Absent, unknown, expired, revoked and of another scope are one answer to the caller.
+
+    append   entries into a log of raw entries
+    emit     events into a log of events
+    read     what is not for everybody: tiles, proofs, events
+    admin    schemas, producers, dead letters
+
+A scope says one thing and implies no other.
 
 The `principal` of a token owns its idempotency keys.  A new token of the same
 principal may repeat the requests of the old one, so a token can be rotated without an
@@ -20,13 +27,36 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from types import MappingProxyType
 from zlib import crc32
 
+from tallystick_merkle.genesis import EVENTS, RAW
+
 SCOPE_APPEND = "append"
-"""The one scope there is: append entries to this log."""
+"""The scope of whoever appends entries to a log of kind `raw`."""
+
+SCOPE_EMIT = "emit"
+"""The scope of whoever sends events to a log of kind `events`."""
+
+SCOPE_READ = "read"
+"""The scope of whoever reads what is not for everybody."""
+
+SCOPE_ADMIN = "admin"
+"""The scope of whoever keeps schemas, producers and dead letters."""
+
+SCOPES = (SCOPE_APPEND, SCOPE_EMIT, SCOPE_READ, SCOPE_ADMIN)
+"""Every scope, in the order in which they are stored and shown."""
+
+SCOPES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {RAW: (SCOPE_APPEND,), EVENTS: (SCOPE_EMIT, SCOPE_READ, SCOPE_ADMIN)}
+)
+"""The scopes that mean something for a log of a kind; the first is the usual one."""
+
+SERVER_PRINCIPAL = "tallystick"
+"""Whose events the server's own are; nobody else may send any under this name."""
 
 MAX_TOKEN = 256
 """Longest token accepted, in characters."""
@@ -62,7 +92,7 @@ class Token:
     revoked_ms: int | None = None
 
     def check(self) -> None:
-        """Raise ValueError for an id or a principal that no token of ours has.
+        """Raise ValueError for an id, a principal or scopes that no token of ours has.
 
         A principal becomes part of each idempotency key, so it has to be plain.
         """
@@ -73,11 +103,21 @@ class Token:
                 f"principal {self.principal[:80]!r}: use 1 to {MAX_PRINCIPAL} of a-z, "
                 "0-9 and ._-"
             )
+        if not self.scopes or self.scopes != order_scopes(self.scopes):
+            raise ValueError(f"scopes {self.scopes!r}")
+        if self.principal == SERVER_PRINCIPAL and SCOPE_EMIT in self.scopes:
+            raise ValueError(
+                f"principal {SERVER_PRINCIPAL!r}: events of this name are the server's"
+            )
 
     def is_valid_at(self, time_ms: int) -> bool:
         """Whether the token may be used at a time."""
         is_expired = self.expires_ms is not None and time_ms >= self.expires_ms
         return self.revoked_ms is None and not is_expired
+
+    def may(self, scopes: Iterable[str], time_ms: int) -> bool:
+        """Whether the token is valid at a time and has one of `scopes` at least."""
+        return self.is_valid_at(time_ms) and not set(scopes).isdisjoint(self.scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +128,39 @@ class NewToken:
     text: str = field(repr=False)
 
 
+def order_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
+    """Give scopes in their one order, each once; ValueError for an unknown one."""
+    wanted = set(scopes)
+    if unknown := sorted(wanted.difference(SCOPES)):
+        raise ValueError(f"scope {unknown[0][:80]!r}: use {', '.join(SCOPES)}")
+    return tuple(scope for scope in SCOPES if scope in wanted)
+
+
 def make_token(
     *,
     log: str,
     created_ms: int,
     draw: Callable[[int], bytes],
     principal: str = "",
+    scopes: Iterable[str] = (SCOPE_APPEND,),
     expires_ms: int | None = None,
 ) -> NewToken:
     """Make a token for a log; `draw(n)` gives n random bytes.
 
-    `principal` defaults to the token's id.  Raises ValueError for an impossible one.
+    `principal` defaults to the token's id.  Raises ValueError for an impossible one,
+    and for no scope or an unknown one.
     """
     token_id = draw(ID_BYTES).hex()
     secret = draw(SECRET_BYTES).hex()
     name = principal or token_id
-    token = Token(token_id, name, _digest(secret), created_ms, expires_ms=expires_ms)
+    token = Token(
+        token_id,
+        name,
+        _digest(secret),
+        created_ms,
+        order_scopes(scopes),
+        expires_ms,
+    )
     token.check()
     body = f"tally_{log}_{token_id}_{secret}"
     return NewToken(token, f"{body}_{_checksum(body)}")
@@ -135,7 +192,7 @@ class TokenBook:
     def find(self, text: str) -> Token | None:
         """Find whose token this is, valid or not; None for no token of this log.
 
-        Whether it may be used now is `Token.is_valid_at`'s to say.
+        Whether it may be used now, and for what, is `Token.may`'s to say.
         """
         found = _TOKEN.fullmatch(text) if len(text) <= MAX_TOKEN else None
         if found is None or found[1] != self._log:

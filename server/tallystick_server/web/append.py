@@ -19,6 +19,7 @@ from aiohttp import hdrs, web
 
 from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.exchange.appending import MAX_BATCH, MAX_BATCH_BYTES
+from tallystick_merkle.genesis import RAW
 from tallystick_merkle.hashing import leaf_hashes
 from tallystick_merkle.tile import MAX_ENTRY, parse_bundle
 from tallystick_server.errors import BadRequestError
@@ -27,8 +28,10 @@ from tallystick_server.log.commit import Placed, Submission
 from tallystick_server.log.digests import batch_digest, entry_digest
 from tallystick_server.log.log import Log
 from tallystick_server.log.sequencer import Ack
+from tallystick_server.log.tokens import SCOPE_APPEND
 from tallystick_server.storage.base import Published
 from tallystick_server.web.answering import batch_answer, entry_answer
+from tallystick_server.web.gating import admit, require_kind
 from tallystick_server.web.headers import COMMON
 from tallystick_server.web.incoming import read_body, read_key, read_wait
 from tallystick_server.web.services import SERVICES, Services, find_log
@@ -76,9 +79,13 @@ async def append_batch(request: web.Request) -> web.Response:
 
 
 def _admit(request: web.Request, services: Services) -> tuple[Log, bytes, float]:
-    """Find the log, admit the caller, and read the parameters, in this order."""
+    """Find the log, admit the caller, and read the parameters, in this order.
+
+    A log of events takes no entry by this way: whatever is in it was sealed here.
+    """
     hosted = find_log(request)
-    principal = hosted.gate.admit(request.headers.get(hdrs.AUTHORIZATION))
+    require_kind(hosted.log, RAW)
+    principal = admit(request, hosted, SCOPE_APPEND)
     wait_s = read_wait(request.rel_url.raw_query_string, services.limits.wait_max_s)
     key = f"{principal}\0{read_key(request)}".encode()
     return hosted.log, key, wait_s

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aiohttp import hdrs, web
 
 COMMON = {
@@ -10,8 +12,22 @@ COMMON = {
 }
 """On every answer."""
 
-PUBLIC = {**COMMON, "Access-Control-Allow-Origin": "*"}
+_SHARED = "Access-Control-Allow-Origin"
+
+PUBLIC = {**COMMON, _SHARED: "*"}
 """On every answer that anybody may read, also a page of another site."""
+
+
+def for_holder(headers: Mapping[str, str]) -> dict[str, str]:
+    """Turn the headers of a public answer into those of one for a token's holder."""
+    control = headers.get(hdrs.CACHE_CONTROL, "no-cache").removeprefix("public, ")
+    vary = headers.get(hdrs.VARY)
+    kept = {name: value for name, value in headers.items() if name != _SHARED}
+    return {
+        **kept,
+        hdrs.CACHE_CONTROL: f"private, {control}",
+        hdrs.VARY: f"{vary}, {hdrs.AUTHORIZATION}" if vary else hdrs.AUTHORIZATION,
+    }
 
 
 def is_held(request: web.Request, tag: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import hdrs, web
 
 from tallystick_merkle.keys import format_vkey
+from tallystick_server.web.gating import needs_token
 from tallystick_server.web.headers import COMMON
 from tallystick_server.web.incoming import read_query
 from tallystick_server.web.services import SERVICES, Hosted
@@ -35,8 +36,11 @@ async def get_index(request: web.Request) -> web.Response:
 
 def _describe(hosted: Hosted) -> str:
     log = hosted.log
+    readers = "holders of a token" if needs_token(hosted) else "anybody"
     return (
         f"\nlog      {log.name}\n"
+        f"kind     {log.kind}\n"
+        f"readers  {readers}\n"
         f"origin   {log.origin}\n"
         f"vkey     {format_vkey(log.key)}\n"
         f"read     /t/{log.name}/checkpoint\n"

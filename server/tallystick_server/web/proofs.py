@@ -8,6 +8,9 @@
 Everything can be made from tiles too; these spare a client the work.  Proofs are given
 at any committed size.  A receipt is witnessed if the published checkpoint covers the
 entry and meets the policy, and promised otherwise (D1).
+
+Anybody may read the facts; proofs and receipts of a log of events need a token, unless
+the log is public (see `gating`).
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from tallystick_server.log import answers
 from tallystick_server.log.log import Log
 from tallystick_server.log.standing import is_witnessed
 from tallystick_server.storage.base import Published
+from tallystick_server.web.gating import admit_reader, read_headers
 from tallystick_server.web.headers import PUBLIC
 from tallystick_server.web.incoming import read_number, read_query
 from tallystick_server.web.services import find_log
@@ -67,7 +71,9 @@ async def get_log(request: web.Request) -> web.Response:
 
 async def get_inclusion(request: web.Request) -> web.Response:
     """Prove that leaf `index` is in the tree of `size`."""
-    log = find_log(request).log
+    hosted = find_log(request)
+    admit_reader(request, hosted)
+    log = hosted.log
     query = read_query(request.rel_url.raw_query_string, "index", "size")
     index, size = read_number(query, "index"), read_number(query, "size")
     if not index < size <= log.head.size:
@@ -80,12 +86,14 @@ async def get_inclusion(request: web.Request) -> web.Response:
         _quote(proven.path),
         _quote((proven.root,)),
     )
-    return web.Response(body=body, headers=PROOF_HEADERS)
+    return web.Response(body=body, headers=read_headers(hosted, PROOF_HEADERS))
 
 
 async def get_consistency(request: web.Request) -> web.Response:
     """Prove that the tree of `old` is a prefix of the tree of `new`."""
-    log = find_log(request).log
+    hosted = find_log(request)
+    admit_reader(request, hosted)
+    log = hosted.log
     query = read_query(request.rel_url.raw_query_string, "old", "new")
     old, new = read_number(query, "old"), read_number(query, "new")
     if not 0 < old <= new <= log.head.size:
@@ -97,12 +105,16 @@ async def get_consistency(request: web.Request) -> web.Response:
         "old_root": b64encode(log.reader.root(old)).decode(),
         "new_root": b64encode(log.reader.root(new)).decode(),
     }
-    return web.Response(body=json.dumps(proof).encode(), headers=PROOF_HEADERS)
+    return web.Response(
+        body=json.dumps(proof).encode(), headers=read_headers(hosted, PROOF_HEADERS)
+    )
 
 
 async def get_receipt(request: web.Request) -> web.Response:
     """Give the best receipt of an entry that there is now."""
-    log = find_log(request).log
+    hosted = find_log(request)
+    admit_reader(request, hosted)
+    log = hosted.log
     read_query(request.rel_url.raw_query_string)
     index = _read_index(request.match_info["index"])
     if index >= log.head.size:
@@ -118,7 +130,7 @@ async def get_receipt(request: web.Request) -> web.Response:
             index=index, size=head.size, root=head.root, note=head.note
         )
         headers = {**RECEIPT_HEADERS, STATUS: "promised"}
-    return web.Response(body=receipt, headers=headers)
+    return web.Response(body=receipt, headers=read_headers(hosted, headers))
 
 
 def witnessed_head(log: Log) -> Published | None:

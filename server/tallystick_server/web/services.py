@@ -56,7 +56,8 @@ class Hosted:
 
     `detects_rollback` says whether witnesses or an anchor would notice that the log
     was set back (D8); `anchor_shares_disk` that the anchor may go back with it;
-    `stale_after_ms` when an unpublished head makes it not ready.
+    `stale_after_ms` when an unpublished head makes it not ready; `is_public` that
+    anybody may read it, of whatever kind it is.
     """
 
     log: Log
@@ -66,6 +67,7 @@ class Hosted:
     detects_rollback: bool
     anchor_shares_disk: bool
     stale_after_ms: int
+    is_public: bool = False
 
 
 @dataclass(frozen=True, slots=True)

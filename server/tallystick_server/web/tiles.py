@@ -1,4 +1,4 @@
-"""The public read path of a log (c2sp.org/tlog-tiles): static resources.
+"""The read path of a log (c2sp.org/tlog-tiles): static resources.
 
     GET /t/{log}/checkpoint                    the published checkpoint
     GET /t/{log}/tile/<L>/<N>[.p/<W>]          hash tile
@@ -8,6 +8,9 @@ The path is taken raw, parsed to integers and compared with its one true spellin
 everything else is not there.  What exists follows from the committed size alone, so
 holders of promised heads can check too: a partial tile never goes away, it is cut from
 the wider one, and a full tile is not there before it is full (D3).
+
+Anybody may read the checkpoint; tiles and bundles of a log of events need a token,
+unless the log is public (see `gating`).
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from tallystick_merkle.tile import Tile, parse_tile_path, tile_width
 from tallystick_server.errors import NotFoundError, UnavailableError
 from tallystick_server.log.log import Log
 from tallystick_server.web.compressed import accepts_gzip, pays
+from tallystick_server.web.gating import admit_reader, read_headers
 from tallystick_server.web.headers import PUBLIC, is_held
 from tallystick_server.web.services import SERVICES, Services, find_log
 from tallystick_server.web.unsent import CountedResponse
@@ -63,10 +67,14 @@ async def get_checkpoint(request: web.Request) -> web.Response:
 
 async def get_tile(request: web.Request) -> web.Response:
     """Serve a hash tile or an entry bundle."""
-    log = find_log(request).log
+    hosted = find_log(request)
+    admit_reader(request, hosted)
+    log = hosted.log
     tile = _find_tile(log, request.rel_url.raw_path)
     if not tile.is_bundle:
-        return web.Response(body=log.reader.tile(tile), headers=TILE_HEADERS)
+        return web.Response(
+            body=log.reader.tile(tile), headers=read_headers(hosted, TILE_HEADERS)
+        )
     services = request.app[SERVICES]
     services.unsent.check()
 
@@ -81,7 +89,9 @@ async def get_tile(request: web.Request) -> web.Response:
     else:
         body = await services.bundles.read(log.reader.bundle, tile, admit=admit)
         headers = BUNDLE_HEADERS
-    return CountedResponse(body, headers=headers, unsent=services.unsent)
+    return CountedResponse(
+        body, headers=read_headers(hosted, headers), unsent=services.unsent
+    )
 
 
 def _find_tile(log: Log, raw_path: str) -> Tile:

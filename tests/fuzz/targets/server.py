@@ -19,8 +19,16 @@ from tallystick_server.log.anchor import format_mark, parse_anchor, read_anchor
 from tallystick_server.log.tokenfile import format_tokens, read_tokens
 from tallystick_server.log.tokengate import TokenGate
 from tallystick_server.log.tokens import NewToken, make_token
-from tallystick_server.storage import records
-from tallystick_server.storage.base import Head, Published, UsedKey
+from tallystick_server.storage import records, sides
+from tallystick_server.storage.base import (
+    Head,
+    Published,
+    Side,
+    UsedId,
+    UsedKey,
+    VaultMark,
+)
+from tallystick_server.storage.seals import seal
 from tallystick_server.web.append import _parse_batch
 from tallystick_server.web.compressed import accepts_gzip
 from tallystick_server.web.incoming import read_number, read_query, read_wait
@@ -30,6 +38,7 @@ from tests.fuzz.target import Target, check_spelling
 _ORIGIN = "log.example/audit"
 _LOG = "audit"
 _KEY = b"principal\0key"
+_ID = bytes(range(16))
 _ABOUT = (b"format", b"kind", b"origin", b"created_ms")
 
 
@@ -72,9 +81,9 @@ def authorization(data: bytes) -> None:
     path = put("admitted.json", format_tokens(tokens))
     gate = TokenGate(_LOG, path, SetClock())
     with suppress(RequestError):
-        gate.admit(header)
+        gate.admit(header, "append")
         assert header[7:] in {new.text for new in _TOKENS}
-        gate.admit(header)
+        gate.admit(header, "append")
 
 
 def token_file(data: bytes) -> None:
@@ -85,7 +94,7 @@ def token_file(data: bytes) -> None:
         assert read_tokens(put("tokens.json", written)) == tokens
         for token in tokens:
             token.principal.encode()
-            token.is_valid_at(0)
+            token.may(("append",), 0)
 
 
 def anchor(data: bytes) -> None:
@@ -123,12 +132,32 @@ def stored_records(data: bytes) -> None:
                 value = _sealed(kind, records.META, records.PUBLISHED, value)
                 published = records.unpack_published(memoryview(value))
                 check_spelling(value, records.pack_published(published))
+            case b"s" | b"d" | b"v":
+                _read_side(kind, value)
             case _:
                 _read_about(value)
 
 
+def _read_side(kind: bytes, value: bytes) -> None:
+    """What a log of events has beside its leaves: a record, an id, the vault's mark."""
+    match kind.lower():
+        case b"s":
+            value = _sealed(kind, sides.RECORDS, records.pack_index(7), value)
+            one = sides.unpack_record(7, memoryview(value))
+            side = Side(7, _ID, "producer", one.index_entry, one.record)
+            check_spelling(value, sides.pack_record(side))
+        case b"d":
+            value = _sealed(kind, sides.IDS, _ID, value)
+            used = sides.unpack_used_id(_ID, memoryview(value))
+            check_spelling(value, sides.pack_used_id(_ID, used))
+        case _:
+            value = _sealed(kind, records.META, sides.VAULT, value)
+            mark = sides.unpack_vault(memoryview(value))
+            check_spelling(value, sides.pack_vault(mark))
+
+
 def _sealed(kind: bytes, table: bytes, key: bytes, value: bytes) -> bytes:
-    return records._seal(table, key, value) if kind.isupper() else value
+    return seal(table, key, value) if kind.isupper() else value
 
 
 def _read_about(value: bytes) -> None:
@@ -183,6 +212,9 @@ def seeds() -> dict[str, list[bytes]]:
             records.pack_used_key(_KEY, UsedKey(bytes(32), 4, 2, 1_700_000_000_000)),
         ),
         (b"p", records.pack_published(Published(7, b"note\n", 1_700_000_000_000))),
+        (b"s", sides.pack_record(Side(7, _ID, "producer", b"entry", b"record"))),
+        (b"d", sides.pack_used_id(_ID, UsedId(7, "producer", 1_700_000_000_000))),
+        (b"v", sides.pack_vault(VaultMark(bytes(16), 9))),
     ]
     pack: Callable[[list[tuple[bytes, bytes]]], bytes] = lambda items: b"\0".join(  # noqa: E731 -- used once
         value for _, value in items

@@ -33,7 +33,21 @@ from tallystick_server.log.tokenfile import (
     tokens_path,
 )
 from tallystick_server.log.tokengate import MAX_REMEMBERED, TokenGate
-from tallystick_server.log.tokens import NewToken, Token, TokenBook, make_token, revoke
+from tallystick_server.log.tokens import (
+    SCOPE_ADMIN,
+    SCOPE_APPEND,
+    SCOPE_EMIT,
+    SCOPE_READ,
+    SCOPES,
+    SCOPES_OF,
+    SERVER_PRINCIPAL,
+    NewToken,
+    Token,
+    TokenBook,
+    make_token,
+    order_scopes,
+    revoke,
+)
 
 LOG = "main"
 
@@ -45,6 +59,11 @@ def drawn(seed: int) -> NewToken:
         return sha256(b"%d %d" % (seed, count)).digest()[:count]
 
     return make_token(log=LOG, created_ms=1_000, draw=draw)
+
+
+def drawn_as(mark: bytes, log: str) -> str:
+    """The text of a token whose random bytes are all one byte."""
+    return make_token(log=log, created_ms=1, draw=lambda n: mark * n).text
 
 
 def test_a_token_names_its_log_and_ends_in_a_checksum() -> None:
@@ -103,6 +122,39 @@ def test_no_text_makes_finding_raise(text: str) -> None:
     assert TokenBook(LOG, [drawn(1).token]).find(text) is None
 
 
+def test_scopes_are_kept_once_each_and_in_one_order() -> None:
+    given = [SCOPE_READ, SCOPE_EMIT, SCOPE_READ]
+
+    new = make_token(log=LOG, created_ms=1, draw=bytes, scopes=given)
+
+    assert new.token.scopes == order_scopes(reversed(given)) == (SCOPE_EMIT, SCOPE_READ)
+
+
+@pytest.mark.parametrize("scopes", [(), ("",), ("Read",), ("read", "write")])
+def test_a_token_without_a_scope_that_there_is_cannot_be_made(
+    scopes: tuple[str, ...],
+) -> None:
+    with pytest.raises(ValueError, match="scope"):
+        make_token(log=LOG, created_ms=1, draw=bytes, scopes=scopes)
+
+
+def test_every_scope_means_something_for_one_kind_of_log() -> None:
+    assert sorted(scope for held in SCOPES_OF.values() for scope in held) == sorted(
+        SCOPES
+    )
+
+
+def test_nobody_sends_events_under_the_servers_own_name() -> None:
+    with pytest.raises(ValueError, match="'tallystick'"):
+        make_token(
+            log=LOG,
+            created_ms=1,
+            draw=bytes,
+            principal=SERVER_PRINCIPAL,
+            scopes=[SCOPE_EMIT],
+        )
+
+
 @pytest.mark.parametrize("principal", ["A", "a b", "x" * 65, "a/b", "ä", "a\0b"])
 def test_a_principal_is_plain(principal: str) -> None:
     with pytest.raises(ValueError, match="principal"):
@@ -136,6 +188,8 @@ def test_the_file_gives_back_what_was_written() -> None:
     tokens = [
         drawn(1).token,
         Token("ab" * 8, "p", b"d" * 32, 1_001, expires_ms=5_002, revoked_ms=4_003),
+        Token("cd" * 8, "q", b"d" * 32, 1_001, (SCOPE_EMIT, SCOPE_READ)),
+        Token("ef" * 8, SERVER_PRINCIPAL, b"d" * 32, 1_001, (SCOPE_READ,)),
     ]
 
     assert parse_tokens(format_tokens(tokens)) == tokens
@@ -173,7 +227,13 @@ def test_a_file_of_another_shape_is_refused(
         ("sha256", "zz"),
         ("sha256", "00"),
         ("scopes", []),
-        ("scopes", ["append", "admin"]),
+        ("scopes", "append"),
+        ("scopes", ["write"]),
+        ("scopes", ["admin", "append"]),
+        ("scopes", ["append", "append"]),
+        ("scopes", ["append", 5]),
+        ("scopes", [["append"]]),
+        ("scopes", None),
         ("created", "yesterday"),
         ("created", "2026-01-01T00:00:00"),
         ("expires", 5),
@@ -276,9 +336,12 @@ class Gate:
         self.gate = TokenGate(LOG, self.path, self.clock)
         self.header = f"Bearer {self.new.text}"
 
+    def admit(self, header: str | None) -> str:
+        return self.gate.admit(header, SCOPE_APPEND)
+
     def is_refused(self, header: str | None = None) -> bool:
         try:
-            self.gate.admit(self.header if header is None else header)
+            self.admit(self.header if header is None else header)
         except UnauthorizedError:
             return True
         return False
@@ -287,13 +350,58 @@ class Gate:
 def test_a_token_is_admitted_again_and_again(tmp_path: Path) -> None:
     gate = Gate(tmp_path)
 
-    assert [gate.gate.admit(gate.header) for _ in range(3)] == ["service"] * 3
-    assert gate.gate.admit(f"bearer {gate.new.text}") == "service"
+    assert [gate.admit(gate.header) for _ in range(3)] == ["service"] * 3
+    assert gate.admit(f"bearer {gate.new.text}") == "service"
+
+
+def test_a_token_is_admitted_for_any_of_its_scopes_and_for_no_other(
+    tmp_path: Path,
+) -> None:
+    gate = Gate(tmp_path)
+    for mark, scopes in ((b"b", (SCOPE_EMIT, SCOPE_READ)), (b"c", (SCOPE_ADMIN,))):
+        add_token(
+            tmp_path,
+            log=LOG,
+            clock=gate.clock,
+            draw=lambda n, mark=mark: mark * n,
+            principal=mark.decode(),
+            scopes=scopes,
+        )
+    gate.gate.refresh()
+    reader, keeper = (f"Bearer {drawn_as(mark, LOG)}" for mark in (b"b", b"c"))
+
+    assert gate.gate.admit(reader, SCOPE_READ) == "b"
+    assert gate.gate.admit(reader, SCOPE_EMIT) == "b"
+    assert gate.gate.admit(reader, SCOPE_ADMIN, SCOPE_READ) == "b"
+    assert gate.gate.admit(keeper, SCOPE_ADMIN) == "c"
+    for header, scopes in (
+        (reader, (SCOPE_ADMIN,)),
+        (reader, (SCOPE_APPEND, SCOPE_ADMIN)),
+        (keeper, (SCOPE_READ, SCOPE_EMIT)),
+        (gate.header, (SCOPE_EMIT, SCOPE_READ, SCOPE_ADMIN)),
+        (reader, ()),
+    ):
+        with pytest.raises(UnauthorizedError):
+            gate.gate.admit(header, *scopes)
+
+
+def test_a_token_of_another_scope_is_refused_in_the_words_for_no_token(
+    tmp_path: Path,
+) -> None:
+    gate = Gate(tmp_path)
+    said = []
+
+    for header in (gate.header, None, "", "Bearer x", f"Bearer {drawn(1).text}"):
+        with pytest.raises(UnauthorizedError) as refused:
+            gate.gate.admit(header, SCOPE_READ)
+        said.append(refused.value.detail)
+
+    assert len(set(said)) == 1
 
 
 def test_a_remembered_token_expires_all_the_same(tmp_path: Path) -> None:
     gate = Gate(tmp_path, expires_ms=5_000)
-    gate.gate.admit(gate.header)
+    gate.admit(gate.header)
 
     gate.clock.advance(4_000)
 
@@ -304,7 +412,7 @@ def test_a_revoked_token_is_refused_once_the_file_is_read_again(
     tmp_path: Path,
 ) -> None:
     gate = Gate(tmp_path)
-    gate.gate.admit(gate.header)
+    gate.admit(gate.header)
     revoke_token(tmp_path, log=LOG, token_id=gate.new.token.id, clock=gate.clock)
 
     assert gate.gate.refresh()
@@ -401,12 +509,12 @@ def test_the_memory_of_headers_is_bounded_and_holds_no_secret(tmp_path: Path) ->
     ]
     for new in many:
         for spelling in spellings:
-            gate.gate.admit(f"{spelling} {new.text}")
+            gate.admit(f"{spelling} {new.text}")
 
     remembered = gate.gate._remembered
     assert len(remembered) == MAX_REMEMBERED
     assert all(len(digest) == 32 for digest in remembered)
-    assert gate.gate.admit(f"{spellings[0]} {many[0].text}") == many[0].token.principal
+    assert gate.admit(f"{spellings[0]} {many[0].text}") == many[0].token.principal
 
 
 @given(st.text(max_size=400) | st.none())
@@ -414,4 +522,4 @@ def test_no_header_makes_admission_raise_anything_else(header: str | None) -> No
     gate = TokenGate(LOG, Path("nowhere/tokens.json"), SetClock())
 
     with pytest.raises(UnauthorizedError):
-        gate.admit(header)
+        gate.admit(header, *SCOPES)
