@@ -1,7 +1,9 @@
 """What can be configured. Each field says what it means, its default, its danger.
 
     [server]        one process: where it keeps its data, where it listens, its limits
-    [logs.NAME]     one log: whom to ask for cosignatures, where its anchor is
+    [logs.NAME]     one log: whom to ask for cosignatures, where its anchor is, and of a
+                    log of events who may read it and what becomes of doubtful ones
+    [vault]         the keys of what events say
 
 Unknown keys are refused.  No secret is ever written here: keys and tokens are files
 below `data`, and only paths are configured.  How a value is found (flag, environment,
@@ -259,4 +261,47 @@ class LogSettings(Section):
         ge=1,
         description="Entries beyond the witnessed head after which entries get 503."
         " Default: never.",
+    )
+    public: bool = Field(
+        default=False,
+        description="Let anybody read tiles, proofs and receipts of a log of events."
+        " Danger: they tell how much happens and when. A log of raw entries is open to"
+        " all in any case.",
+    )
+    unknown_actions: Literal["allow", "warn", "refuse"] = Field(
+        default="allow",
+        description="What becomes of an event whose action no schema was registered"
+        " for: it is taken (`allow`), taken with a warning (`warn`), or refused"
+        " (`refuse`). Of a log of events.",
+    )
+    dead_letters_max: int = Field(
+        default=10_000,
+        ge=0,
+        le=1_000_000,
+        description="Refused events that are kept for another look; for one more, the"
+        " oldest goes. 0 keeps none. Of a log of events.",
+    )
+    dead_letters_max_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=0,
+        description="Bytes of refused events that are kept; for more, the oldest go."
+        " Of a log of events.",
+    )
+    dead_letters_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="Days after which a refused event is forgotten. Danger: it holds"
+        " what somebody sent, encrypted as one. Of a log of events.",
+    )
+
+
+class VaultSettings(Section):
+    """`[vault]`: the keys of what the events of all logs say."""
+
+    root_key_file: Path | None = Field(
+        default=None,
+        description="File of the key that wraps all keys of the vault. Default:"
+        " keys/vault.root below data. Danger: without it no event can be opened again;"
+        " keep a copy apart from that of the vault.",
     )

@@ -73,6 +73,55 @@ def test_a_relative_path_of_the_file_counts_from_its_folder(tmp_path: Path) -> N
     assert (log.policy, log.anchor) == (tmp_path / "../p", tmp_path / "a")
 
 
+def test_the_vaults_key_may_lie_anywhere_and_is_no_secret_itself(
+    tmp_path: Path,
+) -> None:
+    file = write(tmp_path, '[vault]\nroot_key_file = "safe/root"\n')
+    environment = {"TALLYSTICK_VAULT__ROOT_KEY_FILE": "/run/root"}
+
+    usual = load(environment={})
+    placed = load(file=file, environment={})
+    given = load(file=file, environment=environment)
+
+    assert usual.settings.vault.root_key_file is None
+    assert placed.settings.vault.root_key_file == tmp_path / "safe" / "root"
+    shown = {one.path: (one.value, one.origin) for one in given.values()}
+    assert shown["vault.root_key_file"] == ("/run/root", "env")
+
+
+def test_a_log_of_events_is_not_public_and_takes_any_action_by_default() -> None:
+    loaded = load(
+        environment={
+            "TALLYSTICK_LOGS__OPEN__PUBLIC": "true",
+            "TALLYSTICK_LOGS__OPEN__UNKNOWN_ACTIONS": "refuse",
+        }
+    )
+
+    assert (loaded.log("other").public, loaded.log("other").unknown_actions) == (
+        False,
+        "allow",
+    )
+    assert (loaded.log("open").public, loaded.log("open").unknown_actions) == (
+        True,
+        "refuse",
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("unknown_actions", "deny"),
+        ("dead_letters_max", "-1"),
+        ("dead_letters_max_bytes", "-1"),
+        ("dead_letters_days", "0"),
+        ("public", "perhaps"),
+    ],
+)
+def test_what_becomes_of_events_has_bounds(key: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"logs.main.{key} "):
+        load(environment={f"TALLYSTICK_LOGS__MAIN__{key.upper()}": value})
+
+
 def test_any_other_path_counts_from_the_working_directory(tmp_path: Path) -> None:
     loaded = load(
         file=write(tmp_path, "[server]\n[logs.main]\n"),

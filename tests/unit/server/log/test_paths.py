@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tallystick_server.errors import UsageError
 from tallystick_server.log.paths import (
     check_log_name,
+    derived_directory,
     key_path,
     keys_directory,
     lock_path,
@@ -22,6 +23,8 @@ from tallystick_server.log.paths import (
     recovery_key_path,
     staging_directory,
     store_directory,
+    vault_directory,
+    vault_root_path,
     vkeys_path,
 )
 
@@ -34,6 +37,7 @@ PATHS = {
     lock_path: "logs/a/writer.lock",
     vkeys_path: "logs/a/vkeys",
     staging_directory: "logs/.a.new",
+    derived_directory: "derived/a",
 }
 
 
@@ -74,3 +78,10 @@ def test_logs_are_listed_in_order_and_nothing_else_is(tmp_path: Path) -> None:
 
     assert log_names(tmp_path) == ["a", "b"]
     assert keys_directory(tmp_path) == tmp_path / "keys"
+
+
+def test_what_all_logs_share_lies_beside_them() -> None:
+    data = Path("data")
+
+    assert vault_directory(data) == data / "vault"
+    assert vault_root_path(data) == data / "keys" / "vault.root"
