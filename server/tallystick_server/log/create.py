@@ -25,7 +25,16 @@ from pathlib import Path
 from tallystick_merkle.checkpoint import Checkpoint, check_origin
 from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.frontier import EMPTY_EDGE, grow
-from tallystick_merkle.genesis import Genesis, format_genesis, key_commitment
+from tallystick_merkle.genesis import (
+    EVENTS,
+    KINDS,
+    RAW,
+    TENANT_BYTES,
+    Genesis,
+    event_settings,
+    format_genesis,
+    key_commitment,
+)
 from tallystick_merkle.hashing import EMPTY_ROOT, leaf_hash
 from tallystick_merkle.keys import (
     KeyType,
@@ -57,9 +66,6 @@ from tallystick_server.ops.disk import check_filesystem
 from tallystick_server.storage.base import Commit, Head
 from tallystick_server.storage.lmdb import create_store
 
-KIND = "raw"
-"""The kind of log that is made: entries are the submitter's bytes."""
-
 _OFFLINE = """\
 {file} can take this log away from its signing key after a theft. Nothing on this
 machine needs it. Move it to a medium that is kept offline, and delete it here.
@@ -68,17 +74,22 @@ machine needs it. Move it to a medium that is kept offline, and delete it here.
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A log that was made: its name, its public keys, where the recovery key is.
+    """A log that was made: its genesis, its public keys, where the recovery key is.
 
     `recovery_file` is None when the recovery key was given.
     """
 
     name: str
-    origin: str
+    genesis: Genesis
     key: VerifierKey
     next_key: VerifierKey
     recovery_key: VerifierKey
     recovery_file: Path | None
+
+    @property
+    def origin(self) -> str:
+        """The origin of the log."""
+        return self.genesis.origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,28 +114,38 @@ def create_log(
     recovery: VerifierKey | None,
     clock: Clock,
     draw_seed: Callable[[], bytes],
+    kind: str = RAW,
 ) -> Created:
-    """Make a log below `data`, its keys first.
+    """Make a log of a kind below `data`, its keys first.
 
     `recovery` is the public recovery key; without one, the pair is made here.
-    `draw_seed` gives 32 random bytes, new ones each time.  Raises UsageError when the
+    `draw_seed` gives 32 random bytes, new ones each time.  A log of events is a new
+    tenant's, with an id that is drawn here.  Raises UsageError when the
     log or keys of its name exist, LockedError when another `init` is running, and
     StoreError when the disk fails: then another try may succeed.
     """
     target = log_directory(data, name)
-    _check_arguments(origin, recovery)
+    _check_arguments(origin, recovery, kind)
     try:
         with alone(data):
             if target.exists():
                 raise UsageError(f"the log {name} exists; it is never overwritten")
             _clear_staging(data, name)
             keys = _draw_keys(origin, recovery, draw_seed)
-            _build(data, name, keys, clock.now_ms())
+            genesis = Genesis(
+                kind,
+                origin,
+                clock.now_ms(),
+                key_commitment(keys.next.verifier),
+                key_commitment(keys.recovery_vkey),
+                event_settings(draw_seed()[:TENANT_BYTES]) if kind == EVENTS else (),
+            )
+            _build(data, name, keys, genesis)
     except OSError as error:
         raise StoreError(f"cannot make the log {name}: {error}") from error
     return Created(
         name,
-        origin,
+        genesis,
         keys.signing.verifier,
         keys.next.verifier,
         keys.recovery_vkey,
@@ -141,7 +162,11 @@ def first_commit(genesis: Genesis, sign: Callable[[Checkpoint], bytes]) -> Commi
     return Commit(EMPTY_EDGE.size, EMPTY_ROOT, (entry,), growth.rows, (), head)
 
 
-def _check_arguments(origin: str, recovery: VerifierKey | None) -> None:
+def _check_arguments(origin: str, recovery: VerifierKey | None, kind: str) -> None:
+    if kind not in KINDS:
+        raise UsageError(
+            f"{kind[:80]!r} is no kind of log: expected {' or '.join(KINDS)}"
+        )
     try:
         check_origin(origin)
     except MalformedError as error:
@@ -163,7 +188,7 @@ def _draw_keys(
     return _Keys(signing, following, made, made.verifier)
 
 
-def _build(data: Path, name: str, keys: _Keys, now_ms: int) -> None:
+def _build(data: Path, name: str, keys: _Keys, genesis: Genesis) -> None:
     """Build the log beside its place, and give it its name."""
     staging = staging_directory(data, name)
     target = log_directory(data, name)
@@ -177,13 +202,6 @@ def _build(data: Path, name: str, keys: _Keys, now_ms: int) -> None:
         file = recovery_key_path(data, name)
         write_key(file, keys.recovery)
         _write_file(file.with_suffix(".txt"), _OFFLINE.format(file=file.name).encode())
-    genesis = Genesis(
-        KIND,
-        keys.signing.name,
-        now_ms,
-        key_commitment(keys.next.verifier),
-        key_commitment(keys.recovery_vkey),
-    )
     store = staging / store_directory(data, name).name
     store.mkdir(mode=0o700)
     create_store(store, first_commit(genesis, KeySigner(keys.signing).sign))

@@ -226,6 +226,7 @@ def _make_running(opened: OpenedLog, loaded: Loaded, world: World) -> RunningLog
         and settings.anchor is not None
         and share_filesystem(settings.anchor, store_directory(server.data, name)),
         stale_after_ms=int(settings.stale_after_s * 1000),
+        is_public=settings.public,
     )
     return RunningLog(opened, hosted, keeper)
 

@@ -16,7 +16,12 @@ from threading import Barrier
 
 import pytest
 
-from tallystick_merkle.genesis import key_commitment, parse_genesis
+from tallystick_merkle.genesis import (
+    Genesis,
+    key_commitment,
+    parse_genesis,
+    tenant_of,
+)
 from tallystick_merkle.keys import (
     KeyType,
     VerifierKey,
@@ -60,7 +65,7 @@ def seeds(start: int = 0) -> Callable[[], bytes]:
     return lambda: sha256(b"%d" % next(numbers)).digest()
 
 
-def make(data: Path, *, name: str = NAME, start: int = 0) -> Created:
+def make(data: Path, *, name: str = NAME, start: int = 0, kind: str = "raw") -> Created:
     return create_log(
         data,
         name=name,
@@ -68,6 +73,7 @@ def make(data: Path, *, name: str = NAME, start: int = 0) -> Created:
         recovery=None,
         clock=SetClock(),
         draw_seed=seeds(start),
+        kind=kind,
     )
 
 
@@ -111,6 +117,43 @@ def test_genesis_commits_to_the_next_key_and_the_recovery_key(tmp_path: Path) ->
     assert genesis.next_key == key_commitment(made.next_key)
     assert genesis.recovery_key == key_commitment(made.recovery_key)
     assert genesis.time_ms == SetClock().now_ms()
+
+
+def stored_genesis(data: Path, name: str) -> Genesis:
+    store = open_store(store_directory(data, name))
+    try:
+        return parse_genesis(store.read_entries(0, 1)[0])
+    finally:
+        store.close()
+
+
+def test_a_log_of_events_is_whole_and_belongs_to_a_tenant_of_its_own(
+    tmp_path: Path,
+) -> None:
+    first = make(tmp_path, kind="events")
+    second = make(tmp_path, name="other", start=50, kind="events")
+
+    check_whole(tmp_path)
+    assert stored_genesis(tmp_path, NAME) == first.genesis
+    assert stored_genesis(tmp_path, "other") == second.genesis
+    assert first.genesis.kind == "events"
+    assert tenant_of(first.genesis) == seeds(3)()[:16].hex()
+    assert tenant_of(second.genesis) == seeds(53)()[:16].hex()
+
+
+def test_a_log_of_raw_entries_has_no_settings(tmp_path: Path) -> None:
+    made = make(tmp_path)
+
+    assert stored_genesis(tmp_path, NAME) == made.genesis
+    assert (made.genesis.kind, made.genesis.settings) == ("raw", ())
+
+
+@pytest.mark.parametrize("kind", ["", "event", "Raw", "sealed"])
+def test_a_kind_that_there_is_not_is_refused(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(UsageError, match="no kind of log: expected raw or events"):
+        make(tmp_path, kind=kind)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_three_keys_differ_and_are_for_their_owner_only(tmp_path: Path) -> None:
