@@ -1,4 +1,4 @@
-"""The suite that every store passes.
+"""The suite that every store passes, and `event_conformance` beside it.
 
 A backend's test runs each case of CASES with a Workbench that makes stores of its
 kind.  A case raises AssertionError, or lets a wrong error through.
@@ -12,7 +12,13 @@ from hashlib import sha256
 from typing import Protocol
 
 from tallystick_merkle.frontier import EMPTY_EDGE, Edge, grow
-from tallystick_merkle.genesis import Genesis, format_genesis
+from tallystick_merkle.genesis import (
+    EVENTS,
+    RAW,
+    Genesis,
+    event_settings,
+    format_genesis,
+)
 from tallystick_merkle.hashing import leaf_hash, leaf_hashes
 from tallystick_merkle.proof import plan_root
 from tallystick_merkle.shape import Node
@@ -52,9 +58,10 @@ class Steps:
         self.edge: Edge = EMPTY_EDGE
         self.time_ms = 1_700_000_000_000
 
-    def first(self) -> Commit:
-        """Make the commit of a genesis entry."""
-        genesis = Genesis("raw", ORIGIN, self.time_ms, bytes(32), bytes(32))
+    def first(self, *, kind: str = RAW) -> Commit:
+        """Make the commit of a genesis entry, of a kind of log."""
+        settings = event_settings(bytes(16)) if kind == EVENTS else ()
+        genesis = Genesis(kind, ORIGIN, self.time_ms, bytes(32), bytes(32), settings)
         return self.next([format_genesis(genesis)])
 
     def next(self, entries: Sequence[bytes], *, keys: Iterable[bytes] = ()) -> Commit:
@@ -155,11 +162,11 @@ def what_is_not_stored_is_named_or_empty(bench: Workbench) -> None:
     store.commit(steps.next(entries_of(2)))
 
     for node in (Node(0, 3), Node(0, 256), Node(1, 1), Node(2, 0)):
-        text = _error_of(IntegrityError, store.read_nodes, [node])
+        text = error_of(IntegrityError, store.read_nodes, [node])
         assert f"{node.level}/{node.position}" in text
-    text = _error_of(IntegrityError, store.read_entries, 1, 4)
+    text = error_of(IntegrityError, store.read_entries, 1, 4)
     assert "entry 3" in text
-    text = _error_of(IntegrityError, store.read_entries, 7, 9)
+    text = error_of(IntegrityError, store.read_entries, 7, 9)
     assert "entry 7" in text
     assert store.read_row(0, 1) == store.read_row(9, 0) == b""
     assert store.read_entries(2, 2) == store.read_nodes([]) == []
@@ -176,7 +183,7 @@ def a_commit_on_another_head_stores_nothing(bench: Workbench) -> None:
     forked = replace(good, parent_root=leaf_hash(b"another history"))
 
     for wrong in (behind, forked):
-        _error_of(StaleParentError, store.commit, wrong)
+        error_of(StaleParentError, store.commit, wrong)
 
     assert store.load() == StoredLog(first.head, None)
     assert store.find_keys([b"key"]) == {}
@@ -202,7 +209,7 @@ def a_step_that_no_log_makes_is_refused(bench: Workbench) -> None:
     ]
 
     for wrong in wrong_steps:
-        _error_of(StoreError, store.commit, wrong)
+        error_of(StoreError, store.commit, wrong)
         store = bench.reopen(store)
 
     assert store.load().head.size == 1
@@ -216,10 +223,10 @@ def after_a_failed_write_nothing_more_is_written(bench: Workbench) -> None:
     first = steps.first()
     store = bench.create(first)
     good = steps.plan([b"good"])
-    _error_of(StoreError, store.commit, replace(good, entries=()))
+    error_of(StoreError, store.commit, replace(good, entries=()))
 
-    _error_of(StoreError, store.commit, good)
-    _error_of(StoreError, store.publish, Published(1, b"note", 0))
+    error_of(StoreError, store.commit, good)
+    error_of(StoreError, store.publish, Published(1, b"note", 0))
 
     assert store.load() == StoredLog(first.head, None)
     store = bench.reopen(store)
@@ -236,12 +243,12 @@ def an_idempotency_key_is_stored_once(bench: Workbench) -> None:
     first_use = store.find_keys([b"key"])
     again = steps.plan([b"two"], keys=[b"another", b"key"])
 
-    _error_of(StoreError, store.commit, again)
+    error_of(StoreError, store.commit, again)
 
     store = bench.reopen(store)
     assert store.find_keys([b"key", b"another"]) == first_use
     assert store.load().head.size == 2
-    _error_of(IntegrityError, store.read_entries, 2, 3)
+    error_of(IntegrityError, store.read_entries, 2, 3)
     store.close()
 
 
@@ -259,7 +266,7 @@ def keys_are_found_by_their_whole_bytes(bench: Workbench) -> None:
     assert list(store.keys()) == sorted(commit.keys)
     assert store.find_keys([]) == {}
     for wrong in (b"", bytes(MAX_KEY + 1)):
-        _error_of(StoreError, store.find_keys, [wrong])
+        error_of(StoreError, store.find_keys, [wrong])
     store.close()
 
 
@@ -290,7 +297,7 @@ def publishing_never_goes_back_or_ahead(bench: Workbench) -> None:
 
     for size, time_ms in ((2, 11), (3, 9), (7, 11)):
         wrong = Published(size, b"wrong", time_ms)
-        _error_of(StoreError, store.publish, wrong)
+        error_of(StoreError, store.publish, wrong)
         store = bench.reopen(store)
 
     assert store.load().published == last
@@ -348,7 +355,7 @@ def a_closed_store_refuses_everything(bench: Workbench) -> None:
         lambda: list(store.keys()),
     ]
     for call in calls:
-        _error_of(StoreError, call)
+        error_of(StoreError, call)
     store.close()
 
 
@@ -371,7 +378,7 @@ CASES: tuple[Callable[[Workbench], None], ...] = (
 """Every case of the suite."""
 
 
-def _error_of(
+def error_of(
     kind: type[Exception], call: Callable[..., object], *arguments: object
 ) -> str:
     """Give the text of the error of `kind` that a call has to raise."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import lmdb
 
+from tallystick_merkle.genesis import EVENTS
 from tallystick_server.errors import (
     IntegrityError,
     NotInitialisedError,
@@ -17,6 +18,7 @@ from tallystick_server.errors import (
 )
 from tallystick_server.ops.disk import free_bytes
 from tallystick_server.storage.records import ENTRIES, HEADS, KEYS, META, ROWS
+from tallystick_server.storage.sides import IDS, RECORDS
 
 DATA_FILE = "data.mdb"
 
@@ -26,8 +28,26 @@ _MAX_TABLES = 16
 _VARIABLE = "LMDB_DEFAULT_LIB_VERSION"
 
 
+class SideTables:
+    """The handles of the tables that only a log of events has."""
+
+    def __init__(
+        self,
+        env: lmdb.Environment,
+        transaction: lmdb.Transaction[memoryview] | None,
+        *,
+        create: bool,
+    ) -> None:
+        """Open each table, or create it, as `Tables` does."""
+        self.records = env.open_db(RECORDS, txn=transaction, create=create)
+        self.ids = env.open_db(IDS, txn=transaction, create=create)
+
+
 class Tables:
-    """The handles of an environment's tables, as attributes and by name."""
+    """The handles of an environment's tables, as attributes and by name.
+
+    `sides` is None until `open_sides` was called, for a log of events.
+    """
 
     def __init__(
         self,
@@ -52,6 +72,18 @@ class Tables:
             HEADS: self.heads,
             KEYS: self.keys,
         }
+        self.sides: SideTables | None = None
+
+    def open_sides(
+        self,
+        env: lmdb.Environment,
+        transaction: lmdb.Transaction[memoryview] | None,
+        *,
+        create: bool,
+    ) -> None:
+        """Open or create the tables of a log of events as well."""
+        self.sides = SideTables(env, transaction, create=create)
+        self.named |= {RECORDS: self.sides.records, IDS: self.sides.ids}
 
 
 def create_environment(directory: Path, *, map_bytes: int) -> lmdb.Environment:
@@ -114,9 +146,22 @@ def shortage(directory: Path, need: int) -> str:
 
 
 def open_tables(env: lmdb.Environment) -> Tables:
-    """Open the tables of a store; raise IntegrityError when one is missing."""
-    try:
+    """Open the tables of every store; raise IntegrityError when one is missing."""
+    with _tables_expected(env):
         return Tables(env, None, create=False)
+
+
+def open_side_tables(env: lmdb.Environment, tables: Tables, *, kind: str) -> None:
+    """Open the tables that only some kinds of log have, as `open_tables` does."""
+    if kind == EVENTS:
+        with _tables_expected(env):
+            tables.open_sides(env, None, create=False)
+
+
+@contextmanager
+def _tables_expected(env: lmdb.Environment) -> Iterator[None]:
+    try:
+        yield
     except lmdb.Error as error:
         raise IntegrityError(
             f"{env.path()} does not hold the tables of a log: {error}"

@@ -22,12 +22,11 @@ from contextlib import closing, contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 
 import lmdb
 
 from tallystick_merkle.errors import MalformedError
-from tallystick_merkle.genesis import parse_genesis
+from tallystick_merkle.genesis import EVENTS, parse_genesis
 from tallystick_merkle.hashing import HASH_SIZE
 from tallystick_merkle.shape import Node
 from tallystick_server.errors import IntegrityError, StaleParentError, StoreError
@@ -36,29 +35,36 @@ from tallystick_server.storage.base import (
     Head,
     Published,
     StoredLog,
+    StoredRecord,
+    UsedId,
     UsedKey,
+    VaultMark,
 )
 from tallystick_server.storage.environment import (
     Tables,
     create_environment,
     open_environment,
+    open_side_tables,
     open_tables,
     shortage,
     sync_names,
 )
 from tallystick_server.storage.items import (
     get_entries,
+    get_ids,
     get_last_head,
     get_published,
+    get_records,
+    get_vault,
     put_commit,
     put_published,
 )
 from tallystick_server.storage.mapping import MARGIN, GrowingMap, room_for
+from tallystick_server.storage.reading import Reading
 from tallystick_server.storage.records import (
     ENTRIES,
     HEADS,
     KEYS,
-    META_ITEMS,
     About,
     pack_about,
     pack_index,
@@ -69,11 +75,14 @@ from tallystick_server.storage.records import (
     unpack_used_key,
 )
 from tallystick_server.storage.rules import (
+    check_ids,
     check_keys,
     check_parent,
     check_published,
+    check_sides,
     check_step,
 )
+from tallystick_server.storage.sides import meta_items
 from tallystick_server.storage.structure import check_length, require_structure
 
 MAP_BYTES = 1024 * 1024 * 1024
@@ -82,15 +91,6 @@ MAP_BYTES = 1024 * 1024 * 1024
 _NO_ROW = memoryview(b"")
 _CHUNK_ITEMS = 4096
 _CHUNK_BYTES = 8 * 1024 * 1024
-
-_CORRUPT = (
-    lmdb.BadTxnError,  # a transaction that met a damaged page before
-    lmdb.CorruptedError,
-    lmdb.PageNotFoundError,
-    lmdb.InvalidError,
-    lmdb.NotFoundError,
-    lmdb.IncompatibleError,
-)
 
 
 class LmdbStore:
@@ -113,6 +113,7 @@ class LmdbStore:
         meta = self._tables.meta
         with self._reading(lambda: "table meta") as read:
             self._about = unpack_about(lambda name: read.get(name, db=meta))
+        open_side_tables(env, self._tables, kind=self._about.kind)
         self.maintain()
 
     @property
@@ -121,16 +122,17 @@ class LmdbStore:
         return self._about
 
     def load(self) -> StoredLog:
-        """Read the last head and the published checkpoint, and compare the counts."""
-        tables = self._tables
+        """Read the last head and what goes with it, and compare the counts."""
+        tables, known = self._tables, meta_items(self._about.kind)
         with self._reading(lambda: "the last head") as read:
-            head = get_last_head(read, self._tables)
-            published = get_published(read, self._tables)
+            head = get_last_head(read, tables)
+            published = get_published(read, tables)
+            vault = get_vault(read, tables)
             count = read.stat(tables.entries)["entries"]
             cursor = read.cursor(tables.entries)
             last = unpack_index(cursor.key(), table=ENTRIES) if cursor.last() else -1
             items = read.cursor(tables.meta).iternext(keys=True, values=False)
-            unknown = [key for key in map(bytes, items) if key not in META_ITEMS]
+            unknown = [key for key in map(bytes, items) if key not in known]
         if unknown:  # what was published may hide under a key that has rotted
             raise IntegrityError(f"table meta: unknown item {unknown[0]!r}")
         if head is None:
@@ -145,7 +147,7 @@ class LmdbStore:
                 f"size {published.size} was published, the last head has size "
                 f"{head.size}"
             )
-        return StoredLog(head, published)
+        return StoredLog(head, published, vault)
 
     def commit(self, commit: Commit) -> None:
         """Store a step whole; durable when this returns."""
@@ -153,6 +155,8 @@ class LmdbStore:
             last = get_last_head(write, self._tables)
             check_parent(commit, last)
             check_step(commit, last)
+            stored = get_vault(write, self._tables) if commit.vault else None
+            check_sides(commit, stored, kind=self._about.kind)
             put_commit(write, self._tables, commit)
 
     def publish(self, published: Published) -> None:
@@ -175,6 +179,12 @@ class LmdbStore:
                 if value is not None:
                     found[key] = unpack_used_key(key, value)
         return found
+
+    def find_ids(self, ids: Sequence[bytes]) -> Mapping[bytes, UsedId]:
+        """Look up event ids."""
+        check_ids(ids)
+        with self._reading(lambda: "the event ids") as read:
+            return get_ids(read, self._tables, ids)
 
     def read_nodes(self, nodes: Sequence[Node]) -> list[bytes]:
         """Read node hashes, in order."""
@@ -203,6 +213,11 @@ class LmdbStore:
         """Read entries [start, stop)."""
         with self._reading(lambda: f"an entry of [{start}, {stop})") as read:
             return get_entries(read, self._tables, start, stop)
+
+    def read_records(self, start: int, stop: int) -> list[StoredRecord]:
+        """Read the records of entries [start, stop) that have one."""
+        with self._reading(lambda: f"a record of [{start}, {stop})") as read:
+            return get_records(read, self._tables, start, stop)
 
     def heads(self, *, over: int = 0) -> Iterator[Head]:
         """Read the signed heads of sizes over `over`, ascending."""
@@ -237,6 +252,11 @@ class LmdbStore:
         """Read the published checkpoint alone."""
         with self._reading(lambda: "the published checkpoint") as read:
             return get_published(read, self._tables)
+
+    def vault(self) -> VaultMark | None:
+        """Read the vault's mark alone."""
+        with self._reading(lambda: "the vault mark") as read:
+            return get_vault(read, self._tables)
 
     def count(self, table: bytes) -> int:
         """Count the items of a table."""
@@ -287,10 +307,10 @@ class LmdbStore:
             keys = cursor.iternext(keys=True, values=False)
             return [bytes(key) for key in islice(keys, _CHUNK_ITEMS)]
 
-    def _reading(self, where: Callable[[], str]) -> _Reading:
+    def _reading(self, where: Callable[[], str]) -> Reading:
         """Open a read transaction; `where` names what is read, for an error."""
         self._check_usable()
-        return _Reading(self._map, where)
+        return Reading(self._map, where)
 
     @contextmanager
     def _writing(self, need: int) -> Iterator[lmdb.Transaction[memoryview]]:
@@ -323,37 +343,6 @@ class LmdbStore:
             raise StoreError("the store was opened by the process this was forked from")
         if self._is_closed:
             raise StoreError("the store is closed")
-
-
-class _Reading:
-    """A read transaction, as short as its block; the engine's errors become ours."""
-
-    __slots__ = ("_map", "_read", "_where")
-
-    def __init__(self, growing: GrowingMap, where: Callable[[], str]) -> None:
-        self._map = growing
-        self._where = where
-
-    def __enter__(self) -> lmdb.Transaction[memoryview]:
-        try:
-            self._read = self._map.begin()
-        except lmdb.Error as error:
-            raise self._named(error) from error
-        return self._read
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._map.end(self._read)
-        if isinstance(error, lmdb.Error):
-            raise self._named(error) from error
-
-    def _named(self, error: lmdb.Error) -> IntegrityError | StoreError:
-        text = f"{self._where()} cannot be read: {error}"
-        return (IntegrityError if isinstance(error, _CORRUPT) else StoreError)(text)
 
 
 def open_store(
@@ -391,12 +380,15 @@ def create_store(directory: Path, first: Commit, *, map_bytes: int = MAP_BYTES) 
     check_parent(first, None)
     check_step(first, None)
     about = _about(first.entries[0])
+    check_sides(first, None, kind=about.kind)
     env = create_environment(directory, map_bytes=map_bytes)
     try:
         with closing(env), env.begin(write=True, buffers=True) as write:
             tables = Tables(env, write, create=True)
             for key, value in pack_about(about):
                 write.put(key, value, db=tables.meta)
+            if about.kind == EVENTS:
+                tables.open_sides(env, write, create=True)
             put_commit(write, tables, first)
     except lmdb.Error as error:
         raise StoreError(f"cannot make a store at {directory}: {error}") from error

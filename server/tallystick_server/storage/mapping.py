@@ -28,12 +28,16 @@ def room_for(commit: Commit, *, page: int) -> int:
     """Give the most bytes of new pages that a commit can need, freed ones not counted.
 
     `page` is the size of a page.  A value stored in a leaf may leave as much again
-    unused; a longer one has pages of its own; each row and each random key copies its
-    path: a leaf and a branch, both of which may split.
+    unused; a longer one has pages of its own; each row, each random key and each event
+    id copies its path: a leaf and a branch, both of which may split.
     """
     path = 4 * page
     need = sum(2 * (len(entry) + _PER_VALUE) + page // 16 for entry in commit.entries)
     need += sum(len(entry) + page for entry in commit.entries if 4 * len(entry) > page)
+    for side in commit.sides:
+        size = len(side.index_entry) + len(side.record)
+        need += 2 * (size + _PER_VALUE) + page // 16 + path
+        need += size + page if 4 * size > page else 0
     need += sum(len(row.hashes) + page + path for row in commit.rows)
     need += sum(len(key) + path for key, _ in commit.keys)
     return need + len(commit.head.note) + MARGIN

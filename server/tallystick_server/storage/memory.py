@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from tallystick_merkle.errors import MalformedError
+from tallystick_merkle.genesis import RAW, parse_genesis
 from tallystick_merkle.hashing import HASH_SIZE
 from tallystick_merkle.shape import Node
 from tallystick_server.errors import IntegrityError, StoreError
@@ -18,12 +20,17 @@ from tallystick_server.storage.base import (
     Head,
     Published,
     StoredLog,
+    StoredRecord,
+    UsedId,
     UsedKey,
+    VaultMark,
 )
 from tallystick_server.storage.rules import (
+    check_ids,
     check_keys,
     check_parent,
     check_published,
+    check_sides,
     check_step,
 )
 
@@ -37,14 +44,21 @@ class _Stored:
     heads: list[Head] = field(default_factory=list)
     keys: dict[bytes, UsedKey] = field(default_factory=dict)
     published: Published | None = None
+    records: dict[int, StoredRecord] = field(default_factory=dict)
+    ids: dict[bytes, UsedId] = field(default_factory=dict)
+    vault: VaultMark | None = None
 
 
 class MemoryStore:
     """A LogStore in memory; it begins with the first commit of a log."""
 
     def __init__(self, first: Commit) -> None:
-        """Store the first commit, which stands on the empty tree."""
+        """Store the first commit, which stands on the empty tree.
+
+        What kind of log it is, its genesis entry says; without one it is raw.
+        """
         self._stored = _Stored()
+        self._kind = _kind_of(first)
         self._lock = threading.Lock()
         self._failure: str | None = None
         self._is_closed = False
@@ -56,9 +70,9 @@ class MemoryStore:
         self._is_closed = False
 
     def load(self) -> StoredLog:
-        """Read the last head and the published checkpoint."""
+        """Read the last head and what goes with it."""
         with self._reading() as stored:
-            return StoredLog(stored.heads[-1], stored.published)
+            return StoredLog(stored.heads[-1], stored.published, stored.vault)
 
     def commit(self, commit: Commit) -> None:
         """Store a step whole."""
@@ -66,13 +80,23 @@ class MemoryStore:
             last = stored.heads[-1] if stored.heads else None
             check_parent(commit, last)
             check_step(commit, last)
+            check_sides(commit, stored.vault, kind=self._kind)
             if any(key in stored.keys for key, _ in commit.keys):
                 raise StoreError("an idempotency key of the commit is stored already")
+            ids = _ids_of(commit)
+            if len(ids) < len(commit.sides) or not ids.keys().isdisjoint(stored.ids):
+                raise StoreError("an event id of the commit is used already")
             stored.entries += commit.entries
             stored.rows.update(
                 ((row.level, row.block), row.hashes) for row in commit.rows
             )
             stored.keys.update(commit.keys)
+            stored.ids |= ids
+            stored.records |= {
+                side.index: StoredRecord(side.index, side.index_entry, side.record)
+                for side in commit.sides
+            }
+            stored.vault = commit.vault or stored.vault
             stored.heads.append(commit.head)
 
     def publish(self, published: Published) -> None:
@@ -86,6 +110,12 @@ class MemoryStore:
         check_keys(keys)
         with self._reading() as stored:
             return {key: stored.keys[key] for key in keys if key in stored.keys}
+
+    def find_ids(self, ids: Sequence[bytes]) -> Mapping[bytes, UsedId]:
+        """Look up event ids."""
+        check_ids(ids)
+        with self._reading() as stored:
+            return {one: stored.ids[one] for one in ids if one in stored.ids}
 
     def read_nodes(self, nodes: Sequence[Node]) -> list[bytes]:
         """Read node hashes, in order."""
@@ -111,6 +141,13 @@ class MemoryStore:
                 missing = max(start, len(stored.entries))
                 raise IntegrityError(f"entry {missing} is not stored")
             return stored.entries[start:stop]
+
+    def read_records(self, start: int, stop: int) -> list[StoredRecord]:
+        """Read the records of entries [start, stop) that have one."""
+        with self._reading() as stored:
+            stop = min(stop, len(stored.entries))
+            there = stored.records
+            return [there[index] for index in range(start, stop) if index in there]
 
     def heads(self, *, over: int = 0) -> Iterator[Head]:
         """Read the signed heads of sizes over `over`, ascending."""
@@ -150,3 +187,17 @@ class MemoryStore:
         except StoreError as error:
             self._failure = str(error)
             raise
+
+
+def _kind_of(first: Commit) -> str:
+    try:
+        return parse_genesis(first.entries[0]).kind
+    except MalformedError:
+        return RAW
+
+
+def _ids_of(commit: Commit) -> dict[bytes, UsedId]:
+    time_ms = commit.head.time_ms
+    return {
+        side.event_id: UsedId(side.index, side.owner, time_ms) for side in commit.sides
+    }

@@ -13,6 +13,7 @@
     keys     idempotency key         32-byte digest || u64 first || u32 count
                                      || u64 time_ms || seal
 
+A log of events has more (see `sides`).
 Numbers are big-endian, so that keys sort as numbers do.  The tree vouches for entries
 and rows, and entry 0 for what the store says of itself; everything else ends with a
 *seal*: the first 8 bytes of SHA-256 over table, key and value.  It stands against bits
@@ -25,7 +26,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from struct import Struct
 
 from tallystick_merkle.checkpoint import check_origin
@@ -34,6 +34,7 @@ from tallystick_merkle.hashing import HASH_SIZE
 from tallystick_merkle.spelling import parse_decimal
 from tallystick_server.errors import IntegrityError, UsageError
 from tallystick_server.storage.base import FORMAT, Head, Published, UsedKey
+from tallystick_server.storage.seals import SEAL_SIZE, seal, unseal
 
 META = b"meta"
 ENTRIES = b"entries"
@@ -42,20 +43,19 @@ HEADS = b"heads"
 KEYS = b"keys"
 
 TABLES = (META, ENTRIES, ROWS, HEADS, KEYS)
-"""Every table of a store."""
+"""The tables of every store."""
 
 PUBLISHED = b"published"
 """The key of the published checkpoint in the table `meta`."""
 
 META_ITEMS = frozenset({b"format", b"kind", b"origin", b"created_ms", PUBLISHED})
-"""Every key of the table `meta`."""
+"""The keys of the table `meta` in every store."""
 
 _INDEX = Struct(">Q")
 _ROW = Struct(">BQ")
 _HEAD = Struct(f">Q{HASH_SIZE}sQ")
 _USED = Struct(">32sQIQ")
 _PUBLISHED = Struct(">QQ")
-_SEAL = 8
 _DRAFT = 1
 
 pack_index: Callable[[int], bytes] = _INDEX.pack
@@ -92,7 +92,7 @@ def unpack_row_key(key: bytes | memoryview) -> tuple[int, int]:
 def pack_head(head: Head, *, parent: int) -> bytes:
     """Write the value of a head; its size is the key, `parent` the size before it."""
     body = _HEAD.pack(head.time_ms, head.root, parent) + head.note
-    return _seal(HEADS, pack_index(head.size), body)
+    return seal(HEADS, pack_index(head.size), body)
 
 
 def unpack_head(size: int, value: bytes | memoryview) -> Head:
@@ -103,9 +103,9 @@ def unpack_head(size: int, value: bytes | memoryview) -> Head:
 def unpack_linked_head(size: int, value: bytes | memoryview) -> tuple[Head, int]:
     """Read a head, and the size of the head before it."""
     what = f"head of size {size}"
-    if len(value) <= _HEAD.size + _SEAL:
+    if len(value) <= _HEAD.size + SEAL_SIZE:
         raise IntegrityError(f"{what}: {len(value)} bytes stored")
-    body = _open(HEADS, pack_index(size), value, what=what)
+    body = unseal(HEADS, pack_index(size), value, what=what)
     time_ms, root, parent = _HEAD.unpack_from(body)
     return Head(size, root, body[_HEAD.size :], time_ms), parent
 
@@ -113,29 +113,30 @@ def unpack_linked_head(size: int, value: bytes | memoryview) -> tuple[Head, int]
 def pack_used_key(key: bytes, used: UsedKey) -> bytes:
     """Write what an idempotency key stands for."""
     body = _USED.pack(used.digest, used.first, used.count, used.time_ms)
-    return _seal(KEYS, key, body)
+    return seal(KEYS, key, body)
 
 
 def unpack_used_key(key: bytes, value: bytes | memoryview) -> UsedKey:
     """Read what an idempotency key stands for. An error does not name the key."""
-    if len(value) != _USED.size + _SEAL:
+    expected = _USED.size + SEAL_SIZE
+    if len(value) != expected:
         raise IntegrityError(
-            f"idempotency key: {len(value)} bytes stored, expected {_USED.size + _SEAL}"
+            f"idempotency key: {len(value)} bytes stored, expected {expected}"
         )
-    return UsedKey(*_USED.unpack(_open(KEYS, key, value, what="idempotency key")))
+    return UsedKey(*_USED.unpack(unseal(KEYS, key, value, what="idempotency key")))
 
 
 def pack_published(published: Published) -> bytes:
     """Write the published checkpoint."""
     body = _PUBLISHED.pack(published.size, published.time_ms) + published.note
-    return _seal(META, PUBLISHED, body)
+    return seal(META, PUBLISHED, body)
 
 
 def unpack_published(value: bytes | memoryview) -> Published:
     """Read the published checkpoint."""
-    if len(value) <= _PUBLISHED.size + _SEAL:
+    if len(value) <= _PUBLISHED.size + SEAL_SIZE:
         raise IntegrityError(f"published checkpoint: {len(value)} bytes stored")
-    body = _open(META, PUBLISHED, value, what="published checkpoint")
+    body = unseal(META, PUBLISHED, value, what="published checkpoint")
     size, time_ms = _PUBLISHED.unpack_from(body)
     return Published(size, body[_PUBLISHED.size :], time_ms)
 
@@ -176,24 +177,6 @@ def unpack_about(read: Callable[[bytes], bytes | memoryview | None]) -> About:
     if version != FORMAT:
         raise IntegrityError(f"table meta: format {version} never existed")
     return about
-
-
-def _seal(table: bytes, key: bytes, body: bytes) -> bytes:
-    """Close a value with its seal."""
-    return body + _seal_of(table, key, body)
-
-
-def _open(table: bytes, key: bytes, value: bytes | memoryview, *, what: str) -> bytes:
-    """Give the value without its seal; raise IntegrityError unless that fits."""
-    body, seal = bytes(value[:-_SEAL]), bytes(value[-_SEAL:])
-    if _seal_of(table, key, body) != seal:
-        raise IntegrityError(f"{what}: it is damaged, its seal does not fit")
-    return body
-
-
-def _seal_of(table: bytes, key: bytes, body: bytes) -> bytes:
-    framed = b"%s\0%d\0%s%s" % (table, len(key), key, body)
-    return sha256(framed).digest()[:_SEAL]
 
 
 def _item(read: Callable[[bytes], bytes | memoryview | None], name: bytes) -> bytes:

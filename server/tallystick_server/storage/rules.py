@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tallystick_merkle.genesis import EVENTS
 from tallystick_merkle.hashing import EMPTY_ROOT, HASH_SIZE
 from tallystick_server.errors import StaleParentError, StoreError
-from tallystick_server.storage.base import Commit, Head, Published
+from tallystick_server.storage.base import (
+    EVENT_ID_SIZE,
+    VAULT_ID_SIZE,
+    Commit,
+    Head,
+    Published,
+    Side,
+    VaultMark,
+)
 
 MAX_KEY = 511
 """Longest idempotency key in bytes, principal included."""
+
+MAX_OWNER = 255
+"""Longest owner of an event id, in bytes of UTF-8."""
+
+MAX_INDEX_ENTRY = 2**16 - 1
+"""Longest index entry, in bytes."""
 
 
 def check_parent(commit: Commit, last: Head | None) -> None:
@@ -48,6 +63,70 @@ def check_keys(keys: Iterable[bytes]) -> None:
         if not 1 <= len(key) <= MAX_KEY:
             raise StoreError(
                 f"an idempotency key has {len(key)} bytes, expected 1 to {MAX_KEY}"
+            )
+
+
+def check_sides(commit: Commit, last: VaultMark | None, *, kind: str) -> None:
+    """Raise StoreError for sides or a vault mark that no log of this kind has.
+
+    `last` is the mark that is stored: a later one is of the same vault, and never of
+    an earlier state.
+    """
+    if not commit.sides and commit.vault is None:
+        return
+    if kind != EVENTS:
+        raise StoreError(f"a log of kind {kind} keeps no records of events")
+    before = commit.parent_size - 1
+    for side in commit.sides:
+        _check_side(side)
+        if not before < side.index < commit.head.size:
+            raise StoreError(
+                f"the record of entry {side.index} follows that of {before}, in a "
+                f"commit from size {commit.parent_size} to {commit.head.size}"
+            )
+        before = side.index
+    _check_vault(commit, last)
+
+
+def _check_side(side: Side) -> None:
+    """Raise StoreError for a side that cannot be stored."""
+    place = f"the record of entry {side.index}"
+    check_ids([side.event_id])
+    if not 1 <= len(side.owner.encode()) <= MAX_OWNER:
+        raise StoreError(f"{place} has an owner of {len(side.owner)} characters")
+    if not side.record or not 1 <= len(side.index_entry) <= MAX_INDEX_ENTRY:
+        raise StoreError(
+            f"{place} has {len(side.record)} bytes, its index entry "
+            f"{len(side.index_entry)}"
+        )
+
+
+def _check_vault(commit: Commit, last: VaultMark | None) -> None:
+    mark = commit.vault
+    if mark is None:
+        raise StoreError(f"the events of size {commit.head.size} depend on no vault")
+    if len(mark.vault_id) != VAULT_ID_SIZE or not 0 <= mark.count < 2**64:
+        raise StoreError(f"{mark.vault_id.hex()} with {mark.count} keys is no vault")
+    if last is None:
+        return
+    if mark.vault_id != last.vault_id:
+        raise StoreError(
+            f"the events of the log depend on vault {last.vault_id.hex()}, those of "
+            f"size {commit.head.size} on {mark.vault_id.hex()}"
+        )
+    if mark.count < last.count:
+        raise StoreError(
+            f"the vault had {last.count} keys, at size {commit.head.size} it has "
+            f"{mark.count}"
+        )
+
+
+def check_ids(ids: Iterable[bytes]) -> None:
+    """Raise StoreError for what is no event id."""
+    for event_id in ids:
+        if len(event_id) != EVENT_ID_SIZE:
+            raise StoreError(
+                f"an event id has {len(event_id)} bytes, expected {EVENT_ID_SIZE}"
             )
 
 

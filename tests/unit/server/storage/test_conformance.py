@@ -15,9 +15,12 @@ from tallystick_server.storage.base import (
     LogStore,
     Published,
     StoredLog,
+    StoredRecord,
+    UsedId,
     UsedKey,
 )
 from tallystick_server.storage.conformance import CASES, Workbench
+from tallystick_server.storage.event_conformance import EVENT_CASES
 from tallystick_server.storage.memory import MemoryStore
 
 
@@ -113,6 +116,58 @@ class WorksWhenClosed(MemoryStore):
         self._is_closed = False
 
 
+class ForgetsItsVault(MemoryStore):
+    """Keeps no mark."""
+
+    def load(self) -> StoredLog:
+        return replace(super().load(), vault=None)
+
+
+class TakesAnyVault(MemoryStore):
+    """Takes whatever mark comes."""
+
+    def commit(self, commit: Commit) -> None:
+        if self._has_heads():
+            self._stored.vault = commit.vault
+        super().commit(commit)
+
+    def _has_heads(self) -> bool:
+        return bool(self._stored.heads)
+
+
+class TakesAnIdAgain(MemoryStore):
+    """Forgets an id that comes again."""
+
+    def commit(self, commit: Commit) -> None:
+        for side in commit.sides:
+            self._stored.ids.pop(side.event_id, None)
+        super().commit(commit)
+
+
+class LosesARecord(MemoryStore):
+    """Does not give the last record."""
+
+    def read_records(self, start: int, stop: int) -> list[StoredRecord]:
+        return super().read_records(start, stop)[:-1]
+
+
+class FindsEveryId(MemoryStore):
+    """Knows ids that were never used."""
+
+    def find_ids(self, ids: Sequence[bytes]) -> Mapping[bytes, UsedId]:
+        return {one: UsedId(1, "producer", 1) for one in ids} | dict(
+            super().find_ids(ids)
+        )
+
+
+class KeepsRecordsOfAnyLog(MemoryStore):
+    """Is a store of events, whatever its genesis says."""
+
+    def __init__(self, first: Commit) -> None:
+        super().__init__(first)
+        self._kind = "events"
+
+
 @pytest.mark.parametrize(
     "kind",
     [
@@ -127,10 +182,16 @@ class WorksWhenClosed(MemoryStore):
         LosesAHead,
         StartsAtAnyHead,
         WorksWhenClosed,
+        ForgetsItsVault,
+        TakesAnyVault,
+        TakesAnIdAgain,
+        LosesARecord,
+        FindsEveryId,
+        KeepsRecordsOfAnyLog,
     ],
 )
 def test_a_store_that_is_wrong_fails_the_suite(kind: type[MemoryStore]) -> None:
-    failed = [case.__name__ for case in CASES if not passes(case, kind)]
+    failed = [case.__name__ for case in CASES + EVENT_CASES if not passes(case, kind)]
 
     assert failed != []
 

@@ -23,12 +23,13 @@ from tallystick_server.storage.conformance import (
     Workbench,
     entries_of,
 )
+from tallystick_server.storage.event_conformance import EVENT_CASES
 from tallystick_server.storage.lmdb import create_store, open_store
 from tallystick_server.storage.records import ENTRIES, META, TABLES, About
 from tests.unit.server.storage.lmdb_bench import LmdbBench, grown, make_store, raw
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", CASES + EVENT_CASES, ids=lambda case: case.__name__)
 def test_the_lmdb_store_conforms(
     case: Callable[[Workbench], None], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import lmdb
 import pytest
 
 from tallystick_merkle.shape import Node
@@ -10,14 +11,18 @@ from tallystick_server.errors import (
     StoreError,
 )
 from tallystick_server.storage.base import Published
-from tallystick_server.storage.lmdb import open_store
+from tallystick_server.storage.conformance import Steps, entries_of
+from tallystick_server.storage.event_conformance import id_of, with_events
+from tallystick_server.storage.lmdb import create_store, open_store
 from tallystick_server.storage.records import (
     ENTRIES,
     HEADS,
     META,
     PUBLISHED,
+    pack_index,
     pack_published,
 )
+from tallystick_server.storage.sides import IDS, RECORDS, SIDE_TABLES, VAULT
 from tests.unit.server.storage.lmdb_bench import grown, make_store, raw
 
 
@@ -150,4 +155,64 @@ def test_a_head_table_that_is_ahead_of_the_commit_refuses_it(tmp_path: Path) -> 
         store.commit(steps.next([b"one"]))
 
     assert store.count(HEADS) == 1
+    store.close()
+
+
+def of_events(place: Path) -> None:
+    """Make a store with three events, closed."""
+    steps = Steps()
+    create_store(place, steps.first(kind="events"))
+    store = open_store(place)
+    store.commit(with_events(steps.next(entries_of(3))))
+    store.close()
+
+
+def test_a_damaged_vault_mark_is_found_at_loading(tmp_path: Path) -> None:
+    of_events(tmp_path)
+    with raw(tmp_path, META) as cursor:
+        cursor.put(VAULT, bytes(32))
+
+    assert "vault mark: it is damaged" in error_of_load(tmp_path)
+
+
+def test_a_raw_log_with_the_mark_of_a_vault_is_not_loaded(tmp_path: Path) -> None:
+    grown(tmp_path)
+    with raw(tmp_path, META) as cursor:
+        cursor.put(VAULT, bytes(32))
+
+    assert "unknown item b'vault'" in error_of_load(tmp_path)
+
+
+@pytest.mark.parametrize("table", SIDE_TABLES)
+def test_a_log_of_events_without_a_table_of_its_own_does_not_open(
+    tmp_path: Path, table: bytes
+) -> None:
+    of_events(tmp_path)
+    with lmdb.open(str(tmp_path), max_dbs=16, lib_version=0) as env:
+        handle = env.open_db(table)
+        with env.begin(write=True) as write:
+            write.drop(handle)
+
+    with pytest.raises(IntegrityError, match="does not hold the tables of a log"):
+        open_store(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "expected"),
+    [
+        (RECORDS, pack_index(2), "record 2: it is damaged"),
+        (RECORDS, b"stray", "table records: a key of 5 bytes"),
+        (IDS, id_of(2), f"event id {id_of(2).hex()}: it is damaged"),
+    ],
+)
+def test_a_damaged_side_of_an_event_is_named(
+    tmp_path: Path, table: bytes, key: bytes, expected: str
+) -> None:
+    of_events(tmp_path)
+    with raw(tmp_path, table) as cursor:
+        cursor.put(key, bytes(60))
+
+    store = open_store(tmp_path)
+    with pytest.raises(IntegrityError, match=expected):
+        _ = store.find_ids([key]) if table == IDS else store.read_records(0, 2**64 - 1)
     store.close()

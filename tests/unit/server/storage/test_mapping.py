@@ -15,6 +15,7 @@ import pytest
 from tallystick_merkle.hashing import leaf_hashes
 from tallystick_merkle.shape import Node
 from tallystick_server.storage.conformance import Steps, entries_of
+from tallystick_server.storage.event_conformance import with_events
 from tallystick_server.storage.lmdb import LmdbStore, create_store, open_store
 from tallystick_server.storage.mapping import MARGIN, GrowingMap, room_for
 from tests.unit.server.storage.lmdb_bench import make_store
@@ -96,6 +97,29 @@ def test_a_commit_takes_no_more_room_than_foreseen(tmp_path: Path, seed: int) ->
 
             assert taken <= room_for(commit, page=store._map.page) - MARGIN + FIXED
         pinned.abort()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_commit_of_events_takes_no_more_room_than_foreseen(
+    tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    steps = Steps()
+    create_store(tmp_path, steps.first(kind="events"), map_bytes=1 << 30)
+    store = open_store(tmp_path, map_bytes=1 << 30)
+    pinned = store._env.begin()
+    for _ in range(20):
+        count = chance.choice([1, 3, 40, 400])
+        record = chance.randbytes(chance.choice([300, 700, 2030, 9000]))
+        entries = [chance.randbytes(80) for _ in range(count)]
+        commit = with_events(steps.next(entries), record=record)
+        before = store._env.info()["last_pgno"]
+        store.commit(commit)
+        taken = (store._env.info()["last_pgno"] - before) * store._map.page
+
+        assert taken <= room_for(commit, page=store._map.page) - MARGIN + FIXED
+    pinned.abort()
+    store.close()
 
 
 def test_growth_waits_for_a_reader_and_a_reader_for_growth(tmp_path: Path) -> None:

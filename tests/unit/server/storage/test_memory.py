@@ -6,6 +6,7 @@ import pytest
 
 from tallystick_server.storage.base import Commit, LogStore
 from tallystick_server.storage.conformance import CASES, Steps, Workbench
+from tallystick_server.storage.event_conformance import EVENT_CASES
 from tallystick_server.storage.memory import MemoryStore
 
 
@@ -22,7 +23,7 @@ class MemoryBench:
         return store
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", CASES + EVENT_CASES, ids=lambda case: case.__name__)
 def test_the_memory_store_conforms(case: Callable[[Workbench], None]) -> None:
     case(MemoryBench())
 

@@ -16,6 +16,7 @@ from tallystick_merkle.proof import plan_root
 from tallystick_server.errors import StaleParentError, StoreError
 from tallystick_server.storage.base import Commit, LogStore, Published
 from tallystick_server.storage.conformance import Steps
+from tallystick_server.storage.event_conformance import VAULT, id_of, with_events
 from tallystick_server.storage.memory import MemoryStore
 from tests.unit.server.storage.lmdb_bench import LmdbBench
 
@@ -31,11 +32,12 @@ class Stores(RuleBasedStateMachine):
         super().__init__()
         self.place = Path(tempfile.mkdtemp())
         self.steps = Steps()
-        first = self.steps.first()
+        first = self.steps.first(kind="events")
         self.bench = LmdbBench(self.place, map_bytes=64 * 1024)
         self.lmdb = self.bench.create(first)
         self.memory = MemoryStore(first)
         self.used: set[bytes] = set()
+        self.mark = VAULT
 
     def both(self) -> tuple[LogStore, LogStore]:
         return self.lmdb, self.memory
@@ -47,6 +49,30 @@ class Stores(RuleBasedStateMachine):
         for store in self.both():
             store.commit(commit)
         self.used.update(fresh)
+
+    @rule(entries=entries | many, more=st.integers(0, 3), data=st.data())
+    def commit_events(
+        self, entries: list[bytes], more: int, data: st.DataObject
+    ) -> None:
+        commit = self.steps.next(entries)
+        start, stop = commit.parent_size, commit.head.size
+        chosen = data.draw(st.sets(st.integers(start, stop - 1), max_size=9))
+        self.mark = replace(self.mark, count=self.mark.count + more)
+        commit = with_events(commit, indexes=sorted(chosen), mark=self.mark)
+        for store in self.both():
+            store.commit(commit)
+
+    @rule(entries=entries)
+    def commit_an_id_again(self, entries: list[bytes]) -> None:
+        ids = [one.index for one in self.memory.read_records(0, 10_000)]
+        if not ids:
+            return
+        commit = with_events(self.steps.plan(entries), mark=self.mark)
+        first, *others = commit.sides
+        again = replace(first, event_id=id_of(ids[-1]))
+        for store in self.both():
+            assert_raises(StoreError, store, replace(commit, sides=(again, *others)))
+        self.reopen()
 
     @rule(entries=entries)
     def commit_on_another_history(self, entries: list[bytes]) -> None:
@@ -89,6 +115,9 @@ class Stores(RuleBasedStateMachine):
         assert one.read_nodes(nodes) == other.read_nodes(nodes)
         assert list(one.heads()) == list(other.heads())
         assert list(one.keys()) == list(other.keys())
+        assert one.read_records(0, size) == other.read_records(0, size)
+        ids = [id_of(index) for index in range(size)]
+        assert one.find_ids(ids) == other.find_ids(ids)
         for level in range(size.bit_length() + 1):
             block = size >> level >> 8
             assert one.read_row(level, block) == other.read_row(level, block)
