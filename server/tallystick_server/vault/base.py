@@ -1,0 +1,101 @@
+"""The seam between whoever seals or opens events and the vault of their keys.
+
+A vault keeps, for each name, one key: a random id (kid), a data key (dek) for the
+subject's fields, and a secret for the subject's tags in the index.  A name is opaque
+here; of it only a keyed digest is stored.  Without its key a field can never be read
+again, so the order is fixed (D16): `ensure` makes a new key durable before it gives
+it, and only then an event that uses it may be planned.  A log stores the `mark` of the
+vault with its commit; a vault that has made fewer keys than the mark says was set back,
+and `check_mark` refuses it.
+
+Names, keys and secrets are never logged, and are not in the text of any error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tallystick_server.errors import IntegrityError, StoreError
+from tallystick_server.storage.base import VAULT_ID_SIZE, VaultMark
+
+ID_SIZE = VAULT_ID_SIZE
+"""Bytes of a vault's id."""
+
+KID_SIZE = 8
+"""Bytes of the id of a key."""
+
+SECRET_SIZE = 32
+"""Bytes of a data key, and of a secret."""
+
+MAX_NAMES = 65_536
+"""Most names in one call of `ensure`."""
+
+
+@dataclass(frozen=True, slots=True)
+class VaultKey:
+    """The key of one name: its 8-byte id, its 32-byte data key, its 32-byte secret."""
+
+    kid: bytes
+    dek: bytes = field(repr=False)
+    secret: bytes = field(repr=False)
+
+
+class Vault(Protocol):
+    """A vault that is open. Every method blocks, and may be called by any thread."""
+
+    @property
+    def id(self) -> bytes:
+        """The 16 random bytes that the vault is told by, for its whole life."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many keys were ever made here; it never goes back."""
+        ...
+
+    def mark(self) -> VaultMark:
+        """Give the state that every key given so far is part of."""
+        ...
+
+    def ensure(self, names: Sequence[bytes]) -> dict[bytes, VaultKey]:
+        """Give the key of each name, made where there is none; all are durable.
+
+        Raises StoreError when the vault cannot be written: the process must end (D10).
+        """
+        ...
+
+    def find(self, names: Sequence[bytes]) -> dict[bytes, VaultKey]:
+        """Give the keys that there are; a name without one is not in the answer.
+
+        Raises IntegrityError for a key that does not open.
+        """
+        ...
+
+    def by_kid(self, kids: Sequence[bytes]) -> dict[bytes, VaultKey]:
+        """Give the keys that there are by their ids, as `find` does."""
+        ...
+
+
+def check_mark(vault: Vault, mark: VaultMark, *, needed_by: str) -> None:
+    """Raise IntegrityError unless the vault is at least as new as a mark of it (D16).
+
+    `needed_by` names who holds the mark, such as "the log audit".
+    """
+    if mark.vault_id != vault.id:
+        raise IntegrityError(
+            f"{needed_by} needs vault {mark.vault_id.hex()}, this is vault "
+            f"{vault.id.hex()}: restore a backup of that vault"
+        )
+    if mark.count > (count := vault.count):
+        raise IntegrityError(
+            f"{needed_by} needs vault state {mark.count}, this vault has {count}: "
+            "it was set back; restore a newer backup of the vault"
+        )
+
+
+def check_names(names: Sequence[bytes]) -> None:
+    """Raise StoreError for more names than one step may make keys for."""
+    if len(names) > MAX_NAMES:
+        raise StoreError(f"{len(names)} names at once; the vault takes {MAX_NAMES}")
