@@ -4,7 +4,7 @@
     serve         serve all logs of a data directory
     fsck          check what is stored, all of it
     config check  show the effective configuration
-    token …       add, list and revoke write tokens
+    token …       add, list and revoke tokens
 
 Errors are one line on stderr; exit codes are an interface (see `cli.boundary`).
 """

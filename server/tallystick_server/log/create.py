@@ -64,7 +64,7 @@ from tallystick_server.log.paths import (
 )
 from tallystick_server.ops.disk import check_filesystem
 from tallystick_server.storage.base import Commit, Head
-from tallystick_server.storage.lmdb import create_store
+from tallystick_server.storage.lmdb import create_store, open_store
 
 _OFFLINE = """\
 {file} can take this log away from its signing key after a theft. Nothing on this
@@ -151,6 +151,18 @@ def create_log(
         keys.recovery_vkey,
         recovery_key_path(data, name) if keys.recovery else None,
     )
+
+
+def read_kind(data: Path, name: str) -> str:
+    """Give the kind of a log that there is, also while it is served.
+
+    Raises NotInitialisedError without one, IntegrityError for a store that is none.
+    """
+    store = open_store(store_directory(data, name), read_only=True)
+    try:
+        return store.about.kind
+    finally:
+        store.close()
 
 
 def first_commit(genesis: Genesis, sign: Callable[[Checkpoint], bytes]) -> Commit:

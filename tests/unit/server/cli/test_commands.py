@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import pytest
 import typer
@@ -25,24 +25,7 @@ from tallystick_server.errors import (
     StoreError,
     UsageError,
 )
-
-ORIGIN = "log.example/main"
-
-
-def call(*words: object) -> Result:
-    """Run a command in this process."""
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def answer(*words: object) -> Any:  # noqa: ANN401 -- whatever the object holds
-    """Run a command that must succeed, and read its object."""
-    result = call(*words, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def init(data: Path, *more: object) -> Any:  # noqa: ANN401 -- as above
-    return answer("init", "--data", data, "--log", "main", "--origin", ORIGIN, *more)
+from tests.unit.server.cli.running import ORIGIN, answer, call, init
 
 
 def test_init_answers_with_all_that_is_needed_next(tmp_path: Path) -> None:
@@ -50,6 +33,7 @@ def test_init_answers_with_all_that_is_needed_next(tmp_path: Path) -> None:
 
     assert list(made) == [
         "log",
+        "kind",
         "origin",
         "vkey",
         "next_vkey",
@@ -58,7 +42,9 @@ def test_init_answers_with_all_that_is_needed_next(tmp_path: Path) -> None:
         "read_path",
         "api_path",
         "token",
+        "scopes",
     ]
+    assert (made["kind"], made["scopes"]) == ("raw", ["append"])
     assert parse_vkey(made["vkey"]).name == made["origin"] == ORIGIN
     assert len({made["vkey"], made["next_vkey"], made["recovery_vkey"]}) == 3
     assert Path(made["recovery_key_file"]).is_file()

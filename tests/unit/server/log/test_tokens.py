@@ -1,13 +1,10 @@
-"""Write tokens: how they are made, found, stored, revoked and refused."""
+"""Tokens: how they are made, found, stored and revoked."""
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,7 +15,6 @@ from hypothesis import strategies as st
 from tallystick_server.clock import SetClock
 from tallystick_server.errors import (
     NotInitialisedError,
-    UnauthorizedError,
     UsageError,
 )
 from tallystick_server.log.tokenfile import (
@@ -30,40 +26,20 @@ from tallystick_server.log.tokenfile import (
     parse_tokens,
     read_tokens,
     revoke_token,
-    tokens_path,
 )
-from tallystick_server.log.tokengate import MAX_REMEMBERED, TokenGate
 from tallystick_server.log.tokens import (
-    SCOPE_ADMIN,
-    SCOPE_APPEND,
     SCOPE_EMIT,
     SCOPE_READ,
     SCOPES,
     SCOPES_OF,
     SERVER_PRINCIPAL,
-    NewToken,
     Token,
     TokenBook,
     make_token,
     order_scopes,
     revoke,
 )
-
-LOG = "main"
-
-
-def drawn(seed: int) -> NewToken:
-    """A token that looks drawn, and is the same each time."""
-
-    def draw(count: int) -> bytes:
-        return sha256(b"%d %d" % (seed, count)).digest()[:count]
-
-    return make_token(log=LOG, created_ms=1_000, draw=draw)
-
-
-def drawn_as(mark: bytes, log: str) -> str:
-    """The text of a token whose random bytes are all one byte."""
-    return make_token(log=log, created_ms=1, draw=lambda n: mark * n).text
+from tests.unit.server.log.drawn_tokens import LOG, drawn, folder
 
 
 def test_a_token_names_its_log_and_ends_in_a_checksum() -> None:
@@ -269,12 +245,6 @@ def test_a_file_that_is_too_long_is_refused(tmp_path: Path) -> None:
         read_tokens(path)
 
 
-def folder(data: Path) -> Path:
-    path = tokens_path(data, LOG)
-    path.parent.mkdir(parents=True)
-    return path
-
-
 def test_the_file_is_replaced_whole_and_only_for_its_owner(tmp_path: Path) -> None:
     path = folder(tmp_path)
     clock = SetClock()
@@ -318,173 +288,6 @@ def test_without_a_log_there_are_no_tokens(tmp_path: Path) -> None:
         add_token(tmp_path, log="../x", clock=SetClock(), draw=bytes)
 
 
-class Gate:
-    """A gate over a file with one token, and a clock to set."""
-
-    def __init__(self, data: Path, expires_ms: int | None = None) -> None:
-        self.path = folder(data)
-        self.data = data
-        self.clock = SetClock(wall_ms=1_000)
-        self.new = add_token(
-            data,
-            log=LOG,
-            clock=self.clock,
-            draw=lambda n: b"a" * n,
-            principal="service",
-            expires_ms=expires_ms,
-        )
-        self.gate = TokenGate(LOG, self.path, self.clock)
-        self.header = f"Bearer {self.new.text}"
-
-    def admit(self, header: str | None) -> str:
-        return self.gate.admit(header, SCOPE_APPEND)
-
-    def is_refused(self, header: str | None = None) -> bool:
-        try:
-            self.admit(self.header if header is None else header)
-        except UnauthorizedError:
-            return True
-        return False
-
-
-def test_a_token_is_admitted_again_and_again(tmp_path: Path) -> None:
-    gate = Gate(tmp_path)
-
-    assert [gate.admit(gate.header) for _ in range(3)] == ["service"] * 3
-    assert gate.admit(f"bearer {gate.new.text}") == "service"
-
-
-def test_a_token_is_admitted_for_any_of_its_scopes_and_for_no_other(
-    tmp_path: Path,
-) -> None:
-    gate = Gate(tmp_path)
-    for mark, scopes in ((b"b", (SCOPE_EMIT, SCOPE_READ)), (b"c", (SCOPE_ADMIN,))):
-        add_token(
-            tmp_path,
-            log=LOG,
-            clock=gate.clock,
-            draw=lambda n, mark=mark: mark * n,
-            principal=mark.decode(),
-            scopes=scopes,
-        )
-    gate.gate.refresh()
-    reader, keeper = (f"Bearer {drawn_as(mark, LOG)}" for mark in (b"b", b"c"))
-
-    assert gate.gate.admit(reader, SCOPE_READ) == "b"
-    assert gate.gate.admit(reader, SCOPE_EMIT) == "b"
-    assert gate.gate.admit(reader, SCOPE_ADMIN, SCOPE_READ) == "b"
-    assert gate.gate.admit(keeper, SCOPE_ADMIN) == "c"
-    for header, scopes in (
-        (reader, (SCOPE_ADMIN,)),
-        (reader, (SCOPE_APPEND, SCOPE_ADMIN)),
-        (keeper, (SCOPE_READ, SCOPE_EMIT)),
-        (gate.header, (SCOPE_EMIT, SCOPE_READ, SCOPE_ADMIN)),
-        (reader, ()),
-    ):
-        with pytest.raises(UnauthorizedError):
-            gate.gate.admit(header, *scopes)
-
-
-def test_a_token_of_another_scope_is_refused_in_the_words_for_no_token(
-    tmp_path: Path,
-) -> None:
-    gate = Gate(tmp_path)
-    said = []
-
-    for header in (gate.header, None, "", "Bearer x", f"Bearer {drawn(1).text}"):
-        with pytest.raises(UnauthorizedError) as refused:
-            gate.gate.admit(header, SCOPE_READ)
-        said.append(refused.value.detail)
-
-    assert len(set(said)) == 1
-
-
-def test_a_remembered_token_expires_all_the_same(tmp_path: Path) -> None:
-    gate = Gate(tmp_path, expires_ms=5_000)
-    gate.admit(gate.header)
-
-    gate.clock.advance(4_000)
-
-    assert gate.is_refused()
-
-
-def test_a_revoked_token_is_refused_once_the_file_is_read_again(
-    tmp_path: Path,
-) -> None:
-    gate = Gate(tmp_path)
-    gate.admit(gate.header)
-    revoke_token(tmp_path, log=LOG, token_id=gate.new.token.id, clock=gate.clock)
-
-    assert gate.gate.refresh()
-    assert gate.is_refused()
-    assert not gate.gate.refresh()
-
-
-def test_a_token_that_was_added_is_admitted_after_a_refresh(tmp_path: Path) -> None:
-    gate = Gate(tmp_path)
-    new = add_token(tmp_path, log=LOG, clock=gate.clock, draw=lambda n: b"b" * n)
-    header = f"Bearer {new.text}"
-    refused_before = gate.is_refused(header)
-
-    gate.gate.refresh()
-
-    assert refused_before
-    assert not gate.is_refused(header)
-
-
-def test_a_file_that_was_taken_away_admits_nobody(tmp_path: Path) -> None:
-    gate = Gate(tmp_path)
-    gate.path.unlink()
-
-    gate.gate.refresh()
-
-    assert gate.is_refused()
-
-
-def test_a_broken_file_changes_nothing_and_is_logged_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    gate = Gate(tmp_path)
-    gate.path.write_bytes(b"{")
-
-    assert not gate.gate.refresh()
-    assert not gate.gate.refresh()
-    assert not gate.is_refused()
-    assert [one.getMessage() for one in caplog.records] == ["tokens kept as they were"]
-
-
-def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    gate = Gate(tmp_path)
-    beside = gate.path.with_name(gate.path.name + ".new")
-    beside.mkdir()
-
-    with pytest.raises(UsageError, match=r"cannot write .*tokens\.json"):
-        revoke_token(tmp_path, log=LOG, token_id=gate.new.token.id, clock=gate.clock)
-
-    assert list_tokens(tmp_path, log=LOG) == [gate.new.token]
-
-
-@contextmanager
-def no_descriptors() -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def test_a_revocation_that_cannot_be_read_now_is_read_later(tmp_path: Path) -> None:
-    gate = Gate(tmp_path)
-    revoke_token(tmp_path, log=LOG, token_id=gate.new.token.id, clock=gate.clock)
-    with no_descriptors():
-        is_read_at_once = gate.gate.refresh()
-
-    assert not is_read_at_once
-    assert gate.gate.refresh()
-    assert gate.is_refused()
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_a_file_that_root_changes_stays_the_servers_own(tmp_path: Path) -> None:
     path = folder(tmp_path)
@@ -493,33 +296,3 @@ def test_a_file_that_root_changes_stays_the_servers_own(tmp_path: Path) -> None:
     add_token(tmp_path, log=LOG, clock=SetClock(), draw=lambda n: b"a" * n)
 
     assert (path.stat().st_uid, path.stat().st_gid) == (12_345, 12_346)
-
-
-def test_the_memory_of_headers_is_bounded_and_holds_no_secret(tmp_path: Path) -> None:
-    gate = Gate(tmp_path)
-    many = [drawn(seed) for seed in range(MAX_REMEMBERED // 64 + 1)]
-    change_tokens(gate.path, lambda tokens: [*tokens, *(new.token for new in many)])
-    gate.gate.refresh()
-    spellings = [
-        "".join(
-            mark.upper() if place >> bit & 1 else mark
-            for bit, mark in enumerate("bearer")
-        )
-        for place in range(64)
-    ]
-    for new in many:
-        for spelling in spellings:
-            gate.admit(f"{spelling} {new.text}")
-
-    remembered = gate.gate._remembered
-    assert len(remembered) == MAX_REMEMBERED
-    assert all(len(digest) == 32 for digest in remembered)
-    assert gate.admit(f"{spellings[0]} {many[0].text}") == many[0].token.principal
-
-
-@given(st.text(max_size=400) | st.none())
-def test_no_header_makes_admission_raise_anything_else(header: str | None) -> None:
-    gate = TokenGate(LOG, Path("nowhere/tokens.json"), SetClock())
-
-    with pytest.raises(UnauthorizedError):
-        gate.admit(header, *SCOPES)
