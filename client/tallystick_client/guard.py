@@ -23,9 +23,9 @@ from tallystick_merkle.note import parse_note
 class Reading(TileReader):
     """A tile reader that remembers the checkpoints at stake, as evidence."""
 
-    def __init__(self, prefix: str, *, retry: Retry | None) -> None:
+    def __init__(self, prefix: str, *, token: str = "", retry: Retry | None) -> None:
         """Begin with neither."""
-        super().__init__(prefix, retry=retry)
+        super().__init__(prefix, token=token, retry=retry)
         self.served: bytes | None = None
         self.believed: bytes | None = None
 

@@ -111,7 +111,8 @@ class Session:
 
     def _reader(self) -> Reading:
         """Make the tile reader of one operation."""
-        return Reading(self.log.read_url, retry=self.retry)
+        log = self.log
+        return Reading(log.read_url, token=log.read_token, retry=self.retry)
 
     def _guard(self, exchange: ClientExchange[T], reader: Reading) -> ClientExchange[T]:
         """Have the evidence kept if the exchange finds any."""

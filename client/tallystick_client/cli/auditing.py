@@ -16,7 +16,7 @@ import typer
 from tallystick_client.auditing import Progress
 from tallystick_client.cli.console import Shell, shell_of
 from tallystick_client.cli.network import Choice, Target, choose_target, extra
-from tallystick_client.cli.options import Log, Origin, PolicyFile, Server
+from tallystick_client.cli.options import Log, Origin, PolicyFile, Server, TokenFile
 from tallystick_client.cli.outcome import (
     NOT_YET,
     SERVICE,
@@ -45,8 +45,9 @@ class Auditor(Protocol):
 _PASSING = frozenset({NOT_YET, STALE, SERVICE})
 
 
-def audit(
+def audit(  # noqa: PLR0913 -- typer reads the options from the signature
     context: typer.Context,
+    *,
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on as the log grows, until Ctrl-C.")
     ] = False,
@@ -67,6 +68,7 @@ def audit(
     log: Log = None,
     policy: PolicyFile = None,
     origin: Origin = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Check every entry, tile and root of a log, from where the last audit ended.
 
@@ -74,7 +76,7 @@ def audit(
     (which is named); 4 that it served an older head than before.
     """
     shell = shell_of(context)
-    target = choose_target(shell, Choice(server, log, policy, origin))
+    target = choose_target(shell, Choice(server, log, policy, origin, token_file))
     with extra("client", "audit"):
         from tallystick_client.cli.driven import DrivenClient
     with DrivenClient(target) as client:

@@ -13,7 +13,7 @@ import typer
 
 from tallystick_client.cli.console import shell_of
 from tallystick_client.cli.network import Choice, Target, choose_target, extra
-from tallystick_client.cli.options import Log, Origin, PolicyFile, Server
+from tallystick_client.cli.options import Log, Origin, PolicyFile, Server, TokenFile
 from tallystick_client.cli.outcome import NOT_YET, STALE
 from tallystick_client.cli.verifying import cosigners_of, say_cosigners
 from tallystick_client.errors import StaleHeadError
@@ -26,6 +26,7 @@ def head(
     log: Log = None,
     policy: PolicyFile = None,
     origin: Origin = None,
+    token_file: TokenFile = None,
 ) -> int:
     """Show the log's newest head, and whether the quorum cosigned it.
 
@@ -33,7 +34,7 @@ def head(
     older head than before; 1 that it forked.
     """
     shell = shell_of(context)
-    target = choose_target(shell, Choice(server, log, policy, origin))
+    target = choose_target(shell, Choice(server, log, policy, origin, token_file))
     with extra("client", "head"):
         from tallystick_client.blocking import Tallystick
     with Tallystick(target.log, target.policy, state=target.state) as client:

@@ -54,7 +54,8 @@ TokenFile = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="File that holds the token for writing.",
+        help="File that holds a token of the log: to write, or to read one that is not "
+        "for everybody.",
         rich_help_panel=_WHERE,
         show_default=False,
     ),

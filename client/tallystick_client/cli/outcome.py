@@ -113,7 +113,7 @@ def _hint(error: typer.TyperException) -> str:
 def _advice(status: int) -> str:
     """Say what to do about a refusal."""
     if status in {401, 403}:
-        return ": check the token file"
+        return ": check the token file, and what its token may do"
     if status == 404:
         return ": check the server's URL and the name of the log"
     if status == 409:

@@ -14,7 +14,7 @@ import typer
 from tallystick_client.cli.console import shell_of
 from tallystick_client.cli.inputs import read_entry
 from tallystick_client.cli.network import Choice, choose_target, extra
-from tallystick_client.cli.options import Log, Origin, PolicyFile, Server
+from tallystick_client.cli.options import Log, Origin, PolicyFile, Server, TokenFile
 from tallystick_client.cli.outcome import NOT_YET
 from tallystick_client.errors import StateError, UsageError
 from tallystick_client.files import write_files
@@ -22,9 +22,10 @@ from tallystick_client.guard import size_of
 from tallystick_merkle.receipt import Status, format_receipt
 
 
-def prove(
+def prove(  # noqa: PLR0913 -- typer reads the options from the signature
     context: typer.Context,
     index: Annotated[int, typer.Argument(min=0, help="Index of the entry, from 0.")],
+    *,
     entry: Annotated[
         str | None,
         typer.Option(
@@ -45,10 +46,11 @@ def prove(
     log: Log = None,
     policy: PolicyFile = None,
     origin: Origin = None,
+    token_file: TokenFile = None,
 ) -> int:
     """Make a receipt for an entry (exit code 3 if it is only promised)."""
     shell = shell_of(context)
-    target = choose_target(shell, Choice(server, log, policy, origin))
+    target = choose_target(shell, Choice(server, log, policy, origin, token_file))
     held = None if entry is None else read_entry(entry)
     with extra("client", "prove"):
         from tallystick_client.blocking import Tallystick

@@ -20,7 +20,7 @@ from tallystick_client.cli.network import (
     extra,
     settings_of,
 )
-from tallystick_client.cli.options import Log, Origin, PolicyFile, Server
+from tallystick_client.cli.options import Log, Origin, PolicyFile, Server, TokenFile
 from tallystick_client.cli.outcome import NOT_YET
 from tallystick_client.guard import size_of
 from tallystick_client.session import Patience
@@ -70,10 +70,11 @@ def upgrade(
     log: Log = None,
     policy: PolicyFile = None,
     origin: Origin = None,
+    token_file: TokenFile = None,
 ) -> int:
     """Turn promised receipts into witnessed ones (exit code 3 if any has to wait)."""
     shell = shell_of(context)
-    target = choose_target(shell, Choice(server, log, policy, origin))
+    target = choose_target(shell, Choice(server, log, policy, origin, token_file))
     with extra("client", "receipts upgrade"):
         from tallystick_client.blocking import Tallystick
     with Tallystick(target.log, target.policy, state=target.state) as client:

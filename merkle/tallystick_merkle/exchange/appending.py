@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from tallystick_merkle.errors import ExchangeError, MalformedError, RefusedError
 from tallystick_merkle.exchange.base import (
@@ -58,12 +59,24 @@ _VISIBLE = re.compile(r"[!-~]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class LogAddress:
-    """A log's origin, its API (`…/v1/logs/NAME`), its tiles (`…/t/NAME`), a token."""
+    """A log's origin, its API (`…/v1/logs/NAME`), its tiles (`…/t/NAME`), a token.
+
+    The token is for the host of the API.
+    """
 
     origin: str
     api_url: str
     read_url: str
     token: str = field(default="", repr=False)
+
+    @property
+    def read_token(self) -> str:
+        """The token as far as it may be shown to whoever serves the tiles.
+
+        Empty where that is another host or scheme than the API's, a mirror for one: a
+        token is for its log's server alone.
+        """
+        return self.token if _place(self.api_url) == _place(self.read_url) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +145,12 @@ class AppendedBatch:
         index = self.index(position)
         assert self._tree is not None  # some entry was taken, so there is a proof
         return Receipt(index, self._tree.inclusion_path(index), self.checkpoint)
+
+
+def _place(url: str) -> tuple[str, str]:
+    """Scheme, host and port of a URL, as far as they are spelt alike."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
 
 
 def append_entry(

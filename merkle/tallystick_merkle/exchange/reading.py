@@ -3,6 +3,9 @@
 Nothing here asks the log for a proof: proofs are made from tiles, so they work
 against any log of the family, and against a head that was promised but never
 published.  A partial tile that is gone is cut from its full one (c2sp.org/tlog-tiles).
+
+A token goes with requests for tiles and bundles, for a log that is not for everybody;
+never with that for the checkpoint, which is.
 """
 
 from __future__ import annotations
@@ -57,9 +60,17 @@ class TileReader:
     tree size at a time: tiles are asked for in the widths that size implies.
     """
 
-    def __init__(self, prefix: str, *, retry: Retry | None = None) -> None:
-        """Start with no tile read; `retry` holds for every step of reading."""
+    def __init__(
+        self, prefix: str, *, token: str = "", retry: Retry | None = None
+    ) -> None:
+        """Start with no tile read; `retry` holds for every step of reading.
+
+        `token` is shown to whoever serves `prefix`; empty for none.
+        """
         self._prefix = prefix.rstrip("/")
+        self._headers = {"Accept-Encoding": "gzip, identity"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
         self._retry = retry or Retry(attempts=3)
         self._tiles: dict[tuple[int, int], bytes] = {}
 
@@ -122,7 +133,7 @@ class TileReader:
         return Request(
             "GET",
             f"{self._prefix}/{format_tile_path(tile)}",
-            headers={"Accept-Encoding": "gzip, identity"},
+            headers=self._headers,
             limit=limit,
         )
 

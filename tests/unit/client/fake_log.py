@@ -92,6 +92,8 @@ class FakeLog:
 
     entries: list[bytes] = field(default_factory=lambda: [b"genesis"])
     witnesses: tuple[SigningKey, ...] = WITNESSES
+    is_gated: bool = False
+    """Whether tiles and bundles need the token."""
     is_witnessing: bool = True
     """Whether appends that wait for witnesses get them."""
     keys: dict[str, tuple[bytes, list[int]]] = field(default_factory=dict)
@@ -128,9 +130,10 @@ class FakeLog:
         if url.path == "/t/fake/checkpoint":
             head = self.heads.pop(0) if self.heads else self.served
             return Response(200, {}, head)
-        if url.path.startswith("/t/fake/tile/"):
+        has_token = request.headers.get("Authorization") == f"Bearer {TOKEN}"
+        if url.path.startswith("/t/fake/tile/") and (has_token or not self.is_gated):
             return self._tile(parse_tile_path(url.path.removeprefix("/t/fake/")))
-        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+        if not has_token:
             return problem(401, "no token of this log")
         witnessed = "wait=witnessed" in url.query and self.is_witnessing
         if url.path == "/v1/logs/fake/entries":

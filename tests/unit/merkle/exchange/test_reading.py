@@ -317,3 +317,22 @@ def test_heads_of_two_logs_are_never_a_fork() -> None:
             check_extends(reader_of(LOG700), old=strange, new=judged(LOG700.published)),
             LOG700.answer,
         )
+
+
+def test_a_token_goes_with_tiles_and_never_with_the_checkpoint() -> None:
+    log = log_of(3)
+    reader = TileReader(log.address.read_url, token="secret")
+
+    drive(reader.checkpoint(), log.answer)
+    drive(reader.raw([Tile(0, 0, 3), Tile(ENTRIES, 0, 3)]), log.answer)
+
+    sent = [request.headers.get("Authorization") for request in log.requests]
+    assert sent == [None, "Bearer secret", "Bearer secret"]
+
+
+def test_without_a_token_no_request_has_one() -> None:
+    log = log_of(3)
+
+    drive(reader_of(log).raw([Tile(0, 0, 3)]), log.answer)
+
+    assert ["Authorization" in request.headers for request in log.requests] == [False]
