@@ -14,7 +14,7 @@ from tallystick_merkle.errors import ProofError
 from tallystick_merkle.event import MAX_NUMBER, MAX_TARGETS, OUTCOMES, is_event_id
 from tallystick_merkle.eventjson import MAX_TIME_MS
 from tallystick_merkle.hashing import HASH_SIZE
-from tallystick_merkle.layout import NAMES, TARGET, THING
+from tallystick_merkle.layout import ACTOR, NAMES, TARGET, THING
 
 Groups = Sequence[Mapping[str, Any] | None]
 """The shown values of each group by name; None where a group shows nothing."""
@@ -38,6 +38,10 @@ def _check_targets(groups: Groups) -> None:
     used = {group for _, group in listed} if listed is not None else set()
     if used and max(used) >= len(groups):
         raise ProofError("targets names a group that there is not")
+    for kind, number in listed or ():
+        person = (groups[number] or {}).get(ACTOR if number == 1 else TARGET)
+        if person is not None and person[0] != kind:
+            raise ProofError(f"targets has another type for group {number}")
     for number, group in enumerate(groups):
         for name in group or {}:
             if name == TARGET or name.startswith(THING):
@@ -57,10 +61,8 @@ def _check_targets(groups: Groups) -> None:
 
 def _is_thing(name: str, number: int, listed: Sequence[Sequence[Any]]) -> bool:
     """Whether `targets/i` stands with the actor, and target i is a thing."""
-    index = name.removeprefix(THING)
-    if not index.isascii() or not index.isdigit() or str(int(index)) != index:
-        return False
-    return number == 1 and int(index) < len(listed) and listed[int(index)][1] == 0
+    things = [f"{THING}{at}" for at, (_, group) in enumerate(listed) if group == 0]
+    return number == 1 and name in things
 
 
 def _is_text(value: object) -> bool:

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from tallystick_merkle import canonical
@@ -51,8 +50,8 @@ from tallystick_merkle.sealing import (
     slot_digest,
 )
 
-MAX_DISCLOSURE = MAX_EVENT + 40 * 1024
-"""Longest disclosure, in bytes."""
+MAX_DISCLOSURE = 2 * MAX_EVENT + 40 * 1024
+"""Longest disclosure, in bytes: all fields, and their names once more."""
 
 _STEP = 4
 
@@ -294,12 +293,12 @@ def _check_names(group: ShownGroup, number: int, shown: Mapping[str, Any]) -> No
     if slots != len(names) + -len(names) % _STEP:
         raise ProofError(f"{where}: {len(names)} names for {slots} slots")
     fixed = len(CORE) if number == 0 else 2
-    for place, name in enumerate(names[:fixed]):
-        if name != core_name(number, place):
-            raise ProofError(f"{where}: the names lack a core name")
-    free = [canonical.pack_text(name) for name in names[fixed:]]
-    if any(first >= second for first, second in pairwise(free)):
-        raise ProofError(f"{where}: the names do not ascend")
+    core = [core_name(number, place) for place in range(fixed)]
+    if list(names[:fixed]) != core or (number == 0 and len(names) > fixed):
+        raise ProofError(f"{where}: the names are not the core names and free ones")
+    last = b""
+    for name in names[fixed:]:
+        last = _check_free(name, last, f"{where}, names")
     for place, slot in enumerate(group.slots):
         if not isinstance(slot, bytes) and (
             place >= len(names) or slot.name != names[place]

@@ -283,7 +283,7 @@ def check_name(name: object, *, where: str) -> str:
     return escape(name)
 
 
-_MAX_NESTING = 12
+_MAX_NESTING = 11  # evidence adds five levels around a value, CBOR ends at 16
 _ID = re.compile(EVENT_ID, re.ASCII)
 _BAD_ESCAPE = re.compile(r"~(?![01])")
 

@@ -246,7 +246,8 @@ def _share(
     """Give each field to the actor or to the person that the schema names."""
     shares: list[list[Field]] = [[] for _ in range(persons + 1)]
     for one in free:
-        index = _place_of(one.name, places)
+        is_thing = one.name.startswith(THING)  # its id stays with the actor
+        index = None if is_thing else _place_of(one.name, places)
         number = 1
         if index is not None and index < len(listed):
             number = max(1, int(listed[index][1]))
