@@ -12,6 +12,8 @@ from tallystick_server.storage.base import (
     LogStore,
     Published,
     StoredLog,
+    StoredRecord,
+    UsedId,
     UsedKey,
 )
 
@@ -43,6 +45,9 @@ class FaultyStore:
     def find_keys(self, keys: Sequence[bytes]) -> Mapping[bytes, UsedKey]:
         return self.inner.find_keys(keys)
 
+    def find_ids(self, ids: Sequence[bytes]) -> Mapping[bytes, UsedId]:
+        return self.inner.find_ids(ids)
+
     def read_nodes(self, nodes: Sequence[Node]) -> list[bytes]:
         return self.inner.read_nodes(nodes)
 
@@ -51,6 +56,9 @@ class FaultyStore:
 
     def read_entries(self, start: int, stop: int) -> list[bytes]:
         return self.inner.read_entries(start, stop)
+
+    def read_records(self, start: int, stop: int) -> list[StoredRecord]:
+        return self.inner.read_records(start, stop)
 
     def heads(self, *, over: int = 0) -> Iterator[Head]:
         return self.inner.heads(over=over)

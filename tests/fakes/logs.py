@@ -8,7 +8,13 @@ from hashlib import sha256
 from tallystick_merkle.checkpoint import Checkpoint, parse_checkpoint
 from tallystick_merkle.cosignature import open_checkpoint
 from tallystick_merkle.frontier import EMPTY_EDGE, grow
-from tallystick_merkle.genesis import Genesis, format_genesis
+from tallystick_merkle.genesis import (
+    EVENTS,
+    RAW,
+    Genesis,
+    event_settings,
+    format_genesis,
+)
 from tallystick_merkle.hashing import leaf_hashes
 from tallystick_merkle.keys import KeyType, SigningKey, make_signing_key
 from tallystick_merkle.note import parse_note
@@ -38,11 +44,12 @@ class MemoryLog:
     state: LogState
 
 
-def memory_log() -> MemoryLog:
+def memory_log(kind: str = RAW) -> MemoryLog:
     """Make a new log in memory, of size 1."""
     clock = SetClock()
     signer = KeySigner(log_key())
-    genesis = Genesis("raw", ORIGIN, clock.now_ms(), b"n" * 32, b"r" * 32)
+    settings = event_settings(b"t" * 16) if kind == EVENTS else ()
+    genesis = Genesis(kind, ORIGIN, clock.now_ms(), b"n" * 32, b"r" * 32, settings)
     entry = format_genesis(genesis)
     growth = grow(EMPTY_EDGE, leaf_hashes([entry]))
     note = signer.sign(Checkpoint(ORIGIN, 1, growth.root))

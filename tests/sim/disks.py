@@ -21,6 +21,8 @@ from tallystick_server.storage.base import (
     LogStore,
     Published,
     StoredLog,
+    StoredRecord,
+    UsedId,
     UsedKey,
 )
 from tallystick_server.storage.memory import MemoryStore
@@ -115,6 +117,11 @@ class StoreHandle:
         self._fail_reading("find_keys")
         return self.inner.find_keys(keys)
 
+    def find_ids(self, ids: Sequence[bytes]) -> Mapping[bytes, UsedId]:
+        """Look up event ids."""
+        self._fail_reading("find_ids")
+        return self.inner.find_ids(ids)
+
     def read_nodes(self, nodes: Sequence[Node]) -> list[bytes]:
         """Read node hashes."""
         self._fail_reading("read_nodes")
@@ -129,6 +136,11 @@ class StoreHandle:
         """Read entries."""
         self._fail_reading("read_entries")
         return self.inner.read_entries(start, stop)
+
+    def read_records(self, start: int, stop: int) -> list[StoredRecord]:
+        """Read the records of events."""
+        self._fail_reading("read_records")
+        return self.inner.read_records(start, stop)
 
     def heads(self, *, over: int = 0) -> Iterator[Head]:
         """Read the signed heads."""

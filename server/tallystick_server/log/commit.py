@@ -8,6 +8,9 @@ A submission is one request: one entry, or the entries of a batch, under one
 idempotency key.  Its entries become neighbours.  The same key with the same body is a
 repeat, in the log already or earlier in the same batch; with another body it is
 refused (D5).  The time of a commit never goes back (D12).
+
+A submission of events is placed event by event (see `events`).  In a log of events a
+plain submission is an entry of the server's own.
 """
 
 from __future__ import annotations
@@ -21,7 +24,16 @@ from tallystick_merkle.frontier import Edge, Growth, grow
 from tallystick_merkle.hashing import leaf_hashes
 from tallystick_merkle.rangeproof import RangeTree, range_shape
 from tallystick_server.errors import IntegrityError
-from tallystick_server.storage.base import Commit, Head, UsedKey
+from tallystick_server.log.events import (
+    EventSubmission,
+    KnownEvent,
+    PlacedEvents,
+    Placing,
+    newest_mark,
+)
+from tallystick_server.storage.base import Commit, Head, Side, UsedKey, VaultMark
+
+_NOTHING_KNOWN: Mapping[bytes, KnownEvent] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +47,15 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """Where a log stands: its origin, the tree's edge, the last stored head."""
+    """Where a log stands: its origin, the tree's edge, the last stored head.
+
+    `vault` is the newest state of the vault that a stored event depends on.
+    """
 
     origin: str
     edge: Edge
     head: Head
+    vault: VaultMark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,7 @@ class Reused:
     """A submission refused: its key stands for another body."""
 
 
-Outcome = Placed | Reused
+Outcome = Placed | Reused | PlacedEvents
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +89,31 @@ class Planned:
     keys: tuple[tuple[bytes, UsedKey], ...]
     outcomes: tuple[Outcome, ...]
     time_ms: int
+    sides: tuple[Side, ...] = ()
+    vault: VaultMark | None = None
 
 
 def plan(
     state: LogState,
-    submissions: Sequence[Submission],
+    submissions: Sequence[Submission | EventSubmission],
     *,
     known: Mapping[bytes, UsedKey],
+    known_events: Mapping[bytes, KnownEvent] = _NOTHING_KNOWN,
     now_ms: int,
 ) -> Planned:
-    """Decide what becomes of each submission, and how the tree grows."""
+    """Decide what becomes of each submission, and how the tree grows.
+
+    `known` has the keys, and `known_events` the event ids, that are stored already.
+    """
     time_ms = max(now_ms, state.head.time_ms)
     fresh: dict[bytes, UsedKey] = {}
     entries: list[bytes] = []
     outcomes: list[Outcome] = []
+    placing = Placing(known_events, time_ms=time_ms)
     for item in submissions:
+        if isinstance(item, EventSubmission):
+            outcomes.append(placing.place(item, start=state.edge.size, entries=entries))
+            continue
         used = known.get(item.key) or fresh.get(item.key)
         if used is None:
             first = state.edge.size + len(entries)
@@ -101,8 +127,21 @@ def plan(
             outcomes.append(Reused())
     growth = grow(state.edge, leaf_hashes(entries)) if entries else None
     return Planned(
-        tuple(entries), growth, tuple(fresh.items()), tuple(outcomes), time_ms
+        tuple(entries),
+        growth,
+        tuple(fresh.items()),
+        tuple(outcomes),
+        time_ms,
+        tuple(placing.sides),
+        _vault_after(state, submissions) if placing.sides else state.vault,
     )
+
+
+def _vault_after(
+    state: LogState, submissions: Sequence[Submission | EventSubmission]
+) -> VaultMark | None:
+    of_events = (item for item in submissions if isinstance(item, EventSubmission))
+    return newest_mark(state.vault, of_events)
 
 
 def check(state: LogState, planned: Planned, growth: Growth) -> RangeTree:
@@ -147,5 +186,7 @@ def complete(
         growth.rows,
         planned.keys,
         head,
+        planned.sides,
+        planned.vault,
     )
-    return commit, LogState(state.origin, growth.edge, head)
+    return commit, LogState(state.origin, growth.edge, head, planned.vault)

@@ -12,13 +12,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tallystick_merkle.genesis import EVENTS
 from tallystick_merkle.keys import VerifierKey
 from tallystick_merkle.policy import Policy
 from tallystick_server.clock import Clock
-from tallystick_server.errors import DiskFullError, UnavailableError
+from tallystick_server.errors import DiskFullError, NotFoundError, UnavailableError
 from tallystick_server.log.commit import Submission
+from tallystick_server.log.events import EventSubmission
 from tallystick_server.log.reader import Reader
-from tallystick_server.log.sequencer import Ack, Sequencer
+from tallystick_server.log.sequencer import Ack, EventAck, Sequencer
 from tallystick_server.log.standing import is_witnessed
 from tallystick_server.storage.base import Head, Published
 
@@ -117,7 +119,7 @@ class Log:
 
     @property
     def kind(self) -> str:
-        """The kind of log: "raw"."""
+        """The kind of log: "raw" or "events"."""
         return self.identity.kind
 
     @property
@@ -180,6 +182,19 @@ class Log:
 
         Raises UnavailableError, DiskFullError, QueueFullError or KeyReusedError.
         """
+        return await self._admit().append(submission)
+
+    async def append_events(self, submission: EventSubmission) -> EventAck:
+        """Append events; durable when this returns. Refusals come before any promise.
+
+        Raises as `append` does, and NotFoundError in a log of another kind.
+        """
+        if self.kind != EVENTS:
+            raise NotFoundError(f"the log {self.name} takes no events")
+        return await self._admit().append(submission)
+
+    def _admit(self) -> Sequencer:
+        """Give what appends, or raise why nothing may be appended now."""
         if self._sequencer is None:
             raise UnavailableError(self.refusal)
         if not self.has_disk:
@@ -188,7 +203,7 @@ class Log:
                 retry_after_s=60,
             )
         self._check_unwitnessed()
-        return await self._sequencer.append(submission)
+        return self._sequencer
 
     async def mark_publishable(self) -> Head:
         """Ask the writer for a head that may be published (D3)."""

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from tallystick_merkle.rangeproof import RangeTree
 from tallystick_server.errors import (
@@ -29,6 +29,7 @@ from tallystick_server.errors import (
     UnavailableError,
 )
 from tallystick_server.log.commit import Placed, Submission
+from tallystick_server.log.events import EventSubmission, PlacedEvents
 from tallystick_server.log.worker import ThreadWorker, Worker
 from tallystick_server.log.writer import Released, Writer
 from tallystick_server.storage.base import Head, Published
@@ -67,11 +68,24 @@ class Ack:
     tree: RangeTree | None
 
 
+@dataclass(frozen=True, slots=True)
+class EventAck:
+    """A durable answer to events: where each is, and the head they are all in.
+
+    `tree` proves the new ones; None where all are repeats or refused.
+    """
+
+    outcome: PlacedEvents
+    head: Head
+    tree: RangeTree | None
+
+
 @dataclass(slots=True)
 class _Waiting:
-    submission: Submission
+    submission: Submission | EventSubmission
+    entries: int
     bytes: int
-    future: asyncio.Future[Ack]
+    future: asyncio.Future[Any]
 
 
 @dataclass(slots=True)
@@ -146,35 +160,48 @@ class Sequencer:
             and queue.bytes * 2 <= limits.queue_bytes
         )
 
-    async def append(self, submission: Submission) -> Ack:
+    @overload
+    async def append(self, submission: Submission) -> Ack: ...
+
+    @overload
+    async def append(self, submission: EventSubmission) -> EventAck: ...
+
+    async def append(self, submission: Submission | EventSubmission) -> Ack | EventAck:
         """Append a submission; durable when this returns.
 
         Raises QueueFullError or UnavailableError before anything is promised, and
         KeyReusedError when the key stands for another body.  A caller that goes away
         does not take its submission back.
         """
-        count = len(submission.entries)
-        size = sum(map(len, submission.entries))
+        if isinstance(submission, EventSubmission):
+            count, size = len(submission.events), submission.bytes
+        else:
+            count, size = len(submission.entries), sum(map(len, submission.entries))
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(submission, size, loop.create_future())
+        waiting = _Waiting(submission, count, size, loop.create_future())
+        self._queue_up(waiting)
+        self._worker.wake()
+        ack: Ack | EventAck = await waiting.future
+        return ack
+
+    def _queue_up(self, waiting: _Waiting) -> None:
+        """Put a submission into the queue, or refuse it."""
         queue, limits = self._queue, self._limits
         with self._lock:
             self._check_open()
             if queue.drained:
                 raise UnavailableError(_STOPPING, retry_after_s=5)
             if queue.submissions and (
-                queue.entries + count > limits.queue_entries
-                or queue.bytes + size > limits.queue_bytes
+                queue.entries + waiting.entries > limits.queue_entries
+                or queue.bytes + waiting.bytes > limits.queue_bytes
             ):
                 raise QueueFullError(
                     f"{queue.entries} entries are waiting to be committed",
                     retry_after_s=1,
                 )
             queue.submissions.append(waiting)
-            queue.entries += count
-            queue.bytes += size
-        self._worker.wake()
-        return await waiting.future
+            queue.entries += waiting.entries
+            queue.bytes += waiting.bytes
 
     async def mark_publishable(self) -> Head:
         """Ask the writer for a head that may be published (D3)."""
@@ -262,14 +289,14 @@ class Sequencer:
         entries = size = 0
         while queue.submissions:
             item = queue.submissions[0]
-            entries += len(item.submission.entries)
+            entries += item.entries
             size += item.bytes
             if batch and (
                 entries > limits.commit_entries or size > limits.commit_bytes
             ):
                 break
             batch.append(queue.submissions.popleft())
-            queue.entries -= len(item.submission.entries)
+            queue.entries -= item.entries
             queue.bytes -= item.bytes
         return batch
 
@@ -329,6 +356,9 @@ class Sequencer:
             if isinstance(outcome, Placed):
                 tree = None if outcome.is_repeat else released.tree
                 _resolve(item.future, Ack(outcome, released.head, tree))
+            elif isinstance(outcome, PlacedEvents):
+                tree = released.tree if outcome.count else None
+                _resolve(item.future, EventAck(outcome, released.head, tree))
             else:
                 detail = "the Idempotency-Key was used before for another body"
                 _refuse([item.future], KeyReusedError(detail))

@@ -55,7 +55,7 @@ def load_state(store: LogStore, key: VerifierKey) -> tuple[LogState, Published |
         raise IntegrityError(
             f"the stored log of {key.name!r} is corrupt at size {head.size}: {error}"
         ) from error
-    return LogState(key.name, edge, head), published
+    return LogState(key.name, edge, head, stored.vault), published
 
 
 def read_genesis(store: LogStore) -> Genesis:

@@ -5,7 +5,8 @@ The order is the promise, and each line waits for the one before:
     plan                 pure; nothing is stored, nothing promised
     check                the root is derived a second time, another way
     sign                 in memory; the note has not left this object
-    store.commit         leaves, nodes, keys and the signed head: one fsynced step
+    store.commit         leaves, nodes, keys, records, event ids and the signed head:
+                         one fsynced step
     anchor.record        the head stands on another disk too, if one is configured
     return               only now may anybody see an index or a signature
 
@@ -37,6 +38,7 @@ from tallystick_server.log.commit import (
     complete,
     plan,
 )
+from tallystick_server.log.events import EventSubmission, KnownEvent
 from tallystick_server.log.keyring import Signer
 from tallystick_server.storage.base import Head, LogStore, Published, UsedKey
 
@@ -104,16 +106,20 @@ class Writer:
                 extra={"origin": self._state.origin, "reason": reason},
             )
 
-    def commit(self, submissions: Sequence[Submission]) -> Released:
+    def commit(self, submissions: Sequence[Submission | EventSubmission]) -> Released:
         """Append submissions in one durable step.
 
         Raises SigningStoppedError (nothing was stored, and nothing will be), or an
         error that means the state is in doubt: then the process must end.
         """
         self.check_clock()
-        known = self._find_keys(submissions)
+        known, known_events = self._look_up(submissions)
         planned = plan(
-            self._state, submissions, known=known, now_ms=self._clock.now_ms()
+            self._state,
+            submissions,
+            known=known,
+            known_events=known_events,
+            now_ms=self._clock.now_ms(),
         )
         growth = planned.growth
         if growth is None:
@@ -131,13 +137,39 @@ class Writer:
         self._state = state
         return Released(state.head, planned.outcomes, tree)
 
-    def _find_keys(self, submissions: Sequence[Submission]) -> Mapping[bytes, UsedKey]:
-        """Look up keys; one that is damaged ends the signing, and nothing is stored."""
+    def _look_up(
+        self, submissions: Sequence[Submission | EventSubmission]
+    ) -> tuple[Mapping[bytes, UsedKey], Mapping[bytes, KnownEvent]]:
+        """Find what is stored of the keys and event ids that are to be used.
+
+        What is damaged ends the signing, and nothing is stored.
+        """
+        keys = [item.key for item in submissions if isinstance(item, Submission)]
+        ids = [
+            event.event_id
+            for item in submissions
+            if isinstance(item, EventSubmission)
+            for event in item.events
+        ]
         try:
-            return self._store.find_keys([item.key for item in submissions])
+            return (
+                self._store.find_keys(keys) if keys else {},
+                self._find_events(ids) if ids else {},
+            )
         except IntegrityError as error:
             self.stop_signing(f"what is stored is wrong: {error}")
             raise SigningStoppedError(str(error)) from error
+
+    def _find_events(self, ids: Sequence[bytes]) -> Mapping[bytes, KnownEvent]:
+        """Find the events that are stored under these ids, with their leaves."""
+        return {
+            event_id: KnownEvent(used, self._read_leaf(used.index))
+            for event_id, used in self._store.find_ids(ids).items()
+        }
+
+    def _read_leaf(self, index: int) -> bytes:
+        (leaf,) = self._store.read_entries(index, index + 1)
+        return leaf
 
     def mark_publishable(self) -> Head:
         """Name the head that may go to the witnesses and be published (D3)."""

@@ -48,4 +48,4 @@ def check_copy(
     finally:
         store.close()
         (directory / LOCK_FILE).unlink(missing_ok=True)
-    return StoredLog(state.head, published)
+    return StoredLog(state.head, published, state.vault)

@@ -19,6 +19,7 @@ from tallystick_server.cli.options import load_settings
 from tallystick_server.clock import SystemClock
 from tallystick_server.errors import ServerError
 from tallystick_server.log.commit import Submission
+from tallystick_server.log.events import EventSubmission
 from tallystick_server.log.writer import Released, Writer
 from tallystick_server.storage.base import Head, Published
 from tallystick_server.wiring.running import Permissions
@@ -33,7 +34,7 @@ class Early(Writer):
     def _make_durable(self, head: Head, store: Callable[[], None]) -> None:
         self._late = store
 
-    def commit(self, submissions: Sequence[Submission]) -> Released:
+    def commit(self, submissions: Sequence[Submission | EventSubmission]) -> Released:
         self._settle()
         return super().commit(submissions)
 
