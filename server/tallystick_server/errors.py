@@ -7,9 +7,11 @@ ServerError
 │   ├── NotFoundError             404  not there, or not yours: the same body
 │   ├── TimedOutError             408  the body did not arrive in time
 │   ├── KeyReusedError            409  the idempotency key stands for another body
+│   ├── EventReusedError          409  the event id stands for another event
 │   ├── TooLargeError             413  over a limit, which it names
 │   ├── UnsupportedTypeError      415  content type or encoding
 │   ├── UnprocessableError        422  well-formed, but not acceptable
+│   ├── EventError                422  an event that is not one, and where
 │   ├── QueueFullError            429  back-pressure, before any promise
 │   ├── UnavailableError          503  read-only, stopping, or not signing
 │   └── DiskFullError             507  the free-space floor is reached
@@ -86,6 +88,18 @@ class KeyReusedError(RequestError):
     title = "Idempotency key reused"
 
 
+class EventReusedError(RequestError):
+    """An event id that is another event's, or another principal's: one answer (D14)."""
+
+    status = 409
+    code = "event-id-reused"
+    title = "Event id reused"
+
+    def __init__(self) -> None:
+        """Say no more than that."""
+        super().__init__("the event_id was used before for another event")
+
+
 class TooLargeError(RequestError):
     """A body, entry or batch over a limit."""
 
@@ -108,6 +122,23 @@ class UnprocessableError(RequestError):
     status = 422
     code = "unprocessable"
     title = "Unprocessable"
+
+
+class EventError(RequestError):
+    """An event that cannot be taken; `pointer` is the place, a JSON Pointer.
+
+    Neither part quotes a value: it may be personal. The names in a pointer are the
+    producer's own; they go back to him and into no log.
+    """
+
+    status = 422
+    code = "invalid-event"
+    title = "Invalid event"
+
+    def __init__(self, detail: str, *, pointer: str = "") -> None:
+        """Keep what was expected and where."""
+        self.pointer = pointer
+        super().__init__(detail)
 
 
 class QueueFullError(RequestError):

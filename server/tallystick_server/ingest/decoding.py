@@ -1,0 +1,103 @@
+"""Decode events: of one request, or of a batch, item by item.
+
+An event is taken here if and only if the kernel's `parse_event` takes it, and it comes
+out equal.  JSON goes the quick way first (`shapes`); what that does not take is read
+again the thorough way (`jsonreading`, then `parse_event`), which decides.  CBOR, always
+in its deterministic encoding, goes the thorough way at once.
+
+A refusal names the place as a JSON Pointer and says what was expected; it never quotes
+a value.  Bytes are counted before they are read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tallystick_merkle import canonical
+from tallystick_merkle.errors import MalformedError
+from tallystick_merkle.event import Event
+from tallystick_merkle.eventjson import parse_event
+from tallystick_server.errors import EventError, TooLargeError
+from tallystick_server.ingest.framing import (
+    BATCH_TYPES,
+    CBOR,
+    CBOR_SEQ,
+    EVENT_TYPES,
+    read_type,
+    split_batch,
+)
+from tallystick_server.ingest.jsonreading import read_json
+from tallystick_server.ingest.shapes import read_event
+
+MAX_EVENT_BYTES = 256 * 1024
+"""Longest event as it comes in, in bytes; a line of a batch too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An item of a batch that was refused.
+
+    `position` counts from 0; `pointer` is the place in the item, "" for all of it.
+    """
+
+    position: int
+    pointer: str
+    why: str
+
+
+def decode_event(
+    body: bytes, content_type: str, *, service: str | None = None
+) -> Event:
+    """Decode the body of a request that brings one event.
+
+    `service` is the authenticated principal, as in `parse_event`.  Raises EventError,
+    TooLargeError or UnsupportedTypeError.
+    """
+    media = read_type(content_type, EVENT_TYPES)
+    if len(body) > MAX_EVENT_BYTES:
+        raise TooLargeError(f"an event may have {MAX_EVENT_BYTES} bytes")
+    return decode_item(body, is_cbor=media == CBOR, service=service)
+
+
+def decode_batch(
+    body: bytes, content_type: str, *, service: str | None = None
+) -> list[Event | Refused]:
+    """Decode the body of a request that brings many events: a result for each.
+
+    Raises BadRequestError, TooLargeError or UnsupportedTypeError where the events
+    cannot be told apart, or are too many.
+    """
+    items = split_batch(body, content_type)
+    is_cbor = read_type(content_type, BATCH_TYPES) in (CBOR, CBOR_SEQ)
+    results: list[Event | Refused] = []
+    for position, item in enumerate(items):
+        try:
+            results.append(decode_item(item, is_cbor=is_cbor, service=service))
+        except EventError as error:
+            results.append(Refused(position, error.pointer, error.detail))
+    return results
+
+
+def decode_item(item: bytes, *, is_cbor: bool, service: str | None = None) -> Event:
+    """Decode the bytes of one event; raise EventError."""
+    if len(item) > MAX_EVENT_BYTES:
+        raise EventError(f"an event may have {MAX_EVENT_BYTES} bytes")
+    if not is_cbor:
+        event = read_event(item, service)
+        if event is not None:
+            return event
+    try:
+        data = _read_cbor(item) if is_cbor else read_json(item)
+        return parse_event(data, service=service)
+    except MalformedError as error:
+        raise EventError(error.why, pointer=error.where) from error
+
+
+def _read_cbor(item: bytes) -> object:
+    """Read an item of CBOR; raise MalformedError, whose place is that of an event."""
+    try:
+        return canonical.decode(item)
+    except MalformedError as error:
+        place = f" ({error.where})" if error.where else ""
+        why = f"not deterministic CBOR{place}: {error.why}"
+        raise MalformedError("event", why) from error
