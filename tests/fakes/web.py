@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +19,7 @@ from tallystick_server.log.reader import Reader
 from tallystick_server.log.sequencer import QueueLimits, Sequencer
 from tallystick_server.log.tokenfile import change_tokens
 from tallystick_server.log.tokengate import TokenGate
-from tallystick_server.log.tokens import NewToken, make_token
+from tallystick_server.log.tokens import SCOPE_APPEND, NewToken, make_token
 from tallystick_server.log.writer import Writer
 from tallystick_server.storage.base import LogStore, Published
 from tallystick_server.web.app import make_app, make_runner
@@ -75,6 +75,7 @@ class WebBench:
         detects_rollback: bool = True,
         anchor_shares_disk: bool = False,
         takes_entries: bool = True,
+        is_public: bool = False,
     ) -> None:
         self.inner = memory_log()
         self.free = 1024 * MIB
@@ -108,6 +109,7 @@ class WebBench:
             detects_rollback=detects_rollback,
             anchor_shares_disk=anchor_shares_disk,
             stale_after_ms=5_000,
+            is_public=is_public,
         )
         self.services = make_services(
             [self.hosted],
@@ -117,7 +119,9 @@ class WebBench:
         )
         self.runner: web.AppRunner | None = None
 
-    def add_token(self, principal: str) -> NewToken:
+    def add_token(
+        self, principal: str, scopes: Iterable[str] = (SCOPE_APPEND,)
+    ) -> NewToken:
         """Add a token to the file."""
         number = len(self.tokens()) if self.token_path.exists() else 0
         new = make_token(
@@ -125,6 +129,7 @@ class WebBench:
             created_ms=self.inner.clock.now_ms(),
             draw=lambda count: sha256(b"token %d" % number).digest()[:count],
             principal=principal,
+            scopes=scopes,
         )
         change_tokens(self.token_path, lambda tokens: [*tokens, new.token])
         return new
