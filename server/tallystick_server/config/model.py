@@ -85,6 +85,12 @@ class ServerSettings(Section):
         description="Folder of keys, logs and tokens. Never on a network file system:"
         " the store and its locks need a local disk.",
     )
+    vault_root: Path | None = Field(
+        default=None,
+        description="File of the vault's root key. Default: keys/vault.root below"
+        " `data`. Danger: with that key and the vault anybody reads every event, and"
+        " without it nobody ever does; keep it on another medium, and a copy of it.",
+    )
     listen: Listen = Field(
         default="127.0.0.1:8440",
         description="HOST:PORT to listen on; port 0 takes a free one. A host that"

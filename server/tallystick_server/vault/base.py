@@ -77,6 +77,14 @@ class Vault(Protocol):
         """Give the keys that there are by their ids, as `find` does."""
         ...
 
+    def maintain(self) -> int:
+        """Free what readers that died hold; give their number. To be called often."""
+        ...
+
+    def close(self) -> None:
+        """Release everything; nothing else may be called afterwards."""
+        ...
+
 
 def check_mark(vault: Vault, mark: VaultMark, *, needed_by: str) -> None:
     """Raise IntegrityError unless the vault is at least as new as a mark of it (D16).

@@ -23,7 +23,7 @@ from tallystick_server.storage.environment import sync_names
 from tallystick_server.vault.environment import STATE, Tables, create_rows
 from tallystick_server.vault.files import write_generation
 from tallystick_server.vault.generation import EMPTY, IV_SIZE, Draw, make_first
-from tallystick_server.vault.owner import SharedLock
+from tallystick_server.vault.owner import DirectoryLock
 from tallystick_server.vault.paths import (
     ROWS,
     generation_directory,
@@ -61,16 +61,20 @@ def place_whole(directory: Path, build: Callable[[Path], None]) -> None:
     """Build a vault beside its place, and give it its name; raise as above."""
     check_filesystem(directory.parent)
     staging = staging_directory(directory)
-    with SharedLock(directory.parent, is_alone=True):
+    with DirectoryLock(directory.parent, is_alone=True):
         if directory.exists():
             raise UsageError(f"{directory} exists; a vault is never overwritten")
         try:
             if staging.exists():
                 shutil.rmtree(staging)
             staging.mkdir(mode=0o700)
-            build(staging)
-            sync_names(staging)
-            staging.rename(directory)
+            try:
+                build(staging)
+                sync_names(staging)
+                staging.rename(directory)
+            except BaseException:
+                shutil.rmtree(staging, ignore_errors=True)
+                raise
         except OSError as error:
             raise StoreError(
                 f"cannot make a vault at {directory}: {error.strerror}"

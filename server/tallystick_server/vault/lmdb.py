@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,10 +42,13 @@ from tallystick_server.vault.generation import (
     Generation,
     State,
 )
-from tallystick_server.vault.owner import OwnerLock, SharedLock
+from tallystick_server.vault.owner import OwnerLock, DirectoryLock
+from tallystick_server.vault.root import RootKey
 
-_PAGES = 16
+PAGES = 16
 """Pages that a new key may copy at worst: two random keys, each with its path."""
+
+_TOLD = 4096
 
 
 @dataclass(slots=True)
@@ -65,7 +68,7 @@ class LmdbVault:
         env: lmdb.Environment,
         cipher: Cipher,
         *,
-        lock: OwnerLock | SharedLock,
+        lock: OwnerLock | DirectoryLock,
         draw: Draw = secrets.token_bytes,
     ) -> None:
         """Take an environment and the lock that was taken for it; both are closed.
@@ -152,24 +155,38 @@ class LmdbVault:
                     rows[kid] = bytes(row)
         return {kid: self._cipher.open_key(kid, row)[1] for kid, row in rows.items()}
 
-    def scan(self) -> Iterator[tuple[bytes, VaultKey]]:
+    def scan(self) -> Generator[tuple[bytes, VaultKey], None, None]:
         """Read every key with the handle of its name, all of one moment.
 
         Raises IntegrityError for a row that does not open, or that no name leads to.
+        To be closed by who does not read it to its end: the vault waits for that.
         Writers of other processes cannot use freed pages again until it ends.
         """
-        tables = self._tables
         with self._reading() as read:
-            for found, row in read.cursor(tables.keys):
-                kid = bytes(found)
-                handle, key = self._cipher.open_key(kid, bytes(row))
-                leads_to = read.get(handle, db=tables.names)
-                if leads_to is None or bytes(leads_to) != kid:
-                    raise IntegrityError(
-                        f"no name leads to key {kid.hex()} of the vault: the vault is "
-                        "damaged; restore a backup of it"
-                    )
-                yield handle, key
+            yield from self._scan(read)
+
+    def check_rows(self, on_progress: Callable[[int, int], None]) -> State:
+        """Open every row, as `scan` does; give the state of that moment.
+
+        `on_progress` is told how many rows were opened, and how many there are.
+        """
+        count = 0
+        with self._reading() as read:
+            state = self._read_state(read)
+            for count, _ in enumerate(self._scan(read), start=1):
+                if count % _TOLD == 0:
+                    on_progress(count, state.rows)
+            names = read.stat(self._tables.names)["entries"]
+        if not names == count == state.rows:
+            raise IntegrityError(
+                f"the vault has {names} names and {count} keys, its state says "
+                f"{state.rows}; restore a backup of it"
+            )
+        return state
+
+    def follow(self, root: RootKey) -> Cipher:
+        """Make the keys of the next generation; nothing is stored by this."""
+        return self._cipher.follow(root, self._draw)
 
     def maintain(self) -> int:
         """Free the slots of readers that died; give their number.
@@ -204,7 +221,7 @@ class LmdbVault:
         """Get or make keys in one transaction; all are durable when this returns."""
         keys: dict[bytes, VaultKey] = {}
         tables = self._tables
-        with self._writing(len(names) * _PAGES * self._map.page + MARGIN) as write:
+        with self._writing(len(names) * PAGES * self._map.page + MARGIN) as write:
             state = self._read_state(write)
             count, rows, last = state.count, state.rows, state.last
             for name in sorted(names):
@@ -231,6 +248,21 @@ class LmdbVault:
         while kid == EMPTY.last or write.get(kid, db=self._tables.keys) is not None:
             kid = self._draw(KID_SIZE)
         return VaultKey(kid, self._draw(SECRET_SIZE), self._draw(SECRET_SIZE))
+
+    def _scan(
+        self, read: lmdb.Transaction[memoryview]
+    ) -> Iterator[tuple[bytes, VaultKey]]:
+        names = self._tables.names
+        for found, row in read.cursor(self._tables.keys):
+            kid = bytes(found)
+            handle, key = self._cipher.open_key(kid, bytes(row))
+            leads_to = read.get(handle, db=names)
+            if leads_to is None or bytes(leads_to) != kid:
+                raise IntegrityError(
+                    f"no name leads to key {kid.hex()} of the vault: the vault is "
+                    "damaged; restore a backup of it"
+                )
+            yield handle, key
 
     def _open(self, kid: bytes, row: bytes, handle: bytes) -> VaultKey:
         """Open a row that was found by a name's handle; raise IntegrityError."""

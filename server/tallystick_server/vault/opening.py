@@ -17,7 +17,7 @@ from tallystick_server.vault.environment import open_rows
 from tallystick_server.vault.files import destroy_generation, read_generation
 from tallystick_server.vault.generation import Cipher, Draw
 from tallystick_server.vault.lmdb import LmdbVault
-from tallystick_server.vault.owner import OwnerLock, SharedLock
+from tallystick_server.vault.owner import OwnerLock, DirectoryLock
 from tallystick_server.vault.paths import (
     ROWS,
     generation_directory,
@@ -47,7 +47,7 @@ def open_vault(
             "server init --kind events); bring one back with: tallystick server vault "
             "restore"
         )
-    lock = SharedLock(directory) if read_only else OwnerLock(lock_path(directory))
+    lock = DirectoryLock(directory) if read_only else OwnerLock(lock_path(directory))
     try:
         number = newest_generation(directory)
         place = generation_directory(directory, number)
@@ -68,17 +68,24 @@ def open_vault(
 def open_generation(
     place: Path,
     root: RootKey,
-    lock: OwnerLock | SharedLock,
+    lock: OwnerLock | DirectoryLock,
     *,
     draw: Draw = secrets.token_bytes,
 ) -> LmdbVault:
-    """Open one generation under a lock, which is closed with it. Raises as above."""
-    cipher = Cipher.unwrap(read_generation(place), root)
-    env = open_rows(place / ROWS, read_only=isinstance(lock, SharedLock))
+    """Open one generation under a lock, which is closed with it.
+
+    Raises as above; the lock is closed then, too.
+    """
     try:
-        return LmdbVault(env, cipher, lock=lock, draw=draw)
+        cipher = Cipher.unwrap(read_generation(place), root)
+        env = open_rows(place / ROWS, read_only=isinstance(lock, DirectoryLock))
+        try:
+            return LmdbVault(env, cipher, lock=lock, draw=draw)
+        except BaseException:
+            env.close()
+            raise
     except BaseException:
-        env.close()
+        lock.close()
         raise
 
 

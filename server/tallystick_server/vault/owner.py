@@ -26,7 +26,7 @@ from tallystick_server.errors import (
 _MAX_PID = 20
 
 
-class SharedLock:
+class DirectoryLock:
     """A lock on a directory, beside others of its kind; `close` lets go."""
 
     def __init__(self, directory: Path, *, is_alone: bool = False) -> None:
