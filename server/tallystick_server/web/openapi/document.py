@@ -25,8 +25,9 @@ if there is one: the same key never appends twice."""
 
 _TAGS = {
     "write": "Append entries; needs a token of the log.",
-    "tiles": "The log as static resources (c2sp.org/tlog-tiles), for anybody.",
-    "proofs": "What a log is, proofs and receipts, for anybody.",
+    "tiles": "The log as static resources (c2sp.org/tlog-tiles), for anybody; tiles of"
+    " a log of events that is not public need a token that may read.",
+    "proofs": "What a log is, for anybody; proofs and receipts, as tiles are.",
     "server": "The server itself.",
 }
 

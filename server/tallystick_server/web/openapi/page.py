@@ -101,8 +101,9 @@ def _operation(document: Node, path: str, method: str, node: Node) -> Html:
         tag("h3", tag("a", *_heading(path, method), href=f"#{name}")),
         tag("p", tag("strong", node["summary"], "."), " ", inline(_about(node))),
     ]
-    if node.get("security"):
-        parts.append(tag("p", inline("Needs `Authorization: Bearer TOKEN`.")))
+    if ways := node.get("security"):
+        which = "" if all(ways) else ", unless the log is for everybody"
+        parts.append(tag("p", inline(f"Needs `Authorization: Bearer TOKEN`{which}.")))
     given = [_found(document, one) for one in node["parameters"]]
     parts += [tag("h4", "Parameters"), tag("dl", *map(_parameter, given))]
     if "requestBody" in node:

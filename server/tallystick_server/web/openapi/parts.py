@@ -17,9 +17,10 @@ from tallystick_server.errors import (
     TooLargeError,
     UnauthorizedError,
     UnavailableError,
+    UnprocessableError,
     UnsupportedTypeError,
 )
-from tallystick_server.web.headers import COMMON
+from tallystick_server.web.headers import COMMON, for_holder
 from tallystick_server.web.incoming import IDEMPOTENCY_KEY, KEY
 from tallystick_server.web.openapi.examples import EXAMPLES
 from tallystick_server.web.openapi.schemas import Node, number, ref, text, whole
@@ -35,6 +36,9 @@ from tallystick_server.web.problems import (
 BEARER = "token"
 """The name of the security scheme."""
 
+FOR_READERS: list[Node] = [{}, {BEARER: []}]
+"""Security of what is for everybody, or of some logs for holders of a token."""
+
 PROBLEM_TYPE = "application/problem+json"
 """The content type of every refusal."""
 
@@ -46,6 +50,7 @@ REFUSALS: tuple[type[RequestError], ...] = (
     KeyReusedError,
     TooLargeError,
     UnsupportedTypeError,
+    UnprocessableError,
     QueueFullError,
     UnavailableError,
     DiskFullError,
@@ -153,8 +158,8 @@ def named(name: str) -> dict[str, Node]:
     return {name: ref(name, "headers")}
 
 
-def fixed(served: Mapping[str, str]) -> dict[str, Node]:
-    """Headers that an answer always has, with these values."""
+def fixed(*served: Mapping[str, str]) -> dict[str, Node]:
+    """Headers that an answer has, with these values; or with one of several sets."""
     described = {
         "X-Content-Type-Options": "The content type is to be believed.",
         "Access-Control-Allow-Origin": "Pages of any site may read it.",
@@ -162,11 +167,14 @@ def fixed(served: Mapping[str, str]) -> dict[str, Node]:
         hdrs.VARY: "What it depends on.",
         "Content-Security-Policy": "The page loads nothing and runs nothing.",
     }
-    return {
-        name: header(about, {"const": served[name]}, is_always=True)
-        for name, about in described.items()
-        if name in served
-    }
+    found: dict[str, Node] = {}
+    for name, about in described.items():
+        values = list(dict.fromkeys(one[name] for one in served if name in one))
+        if values:
+            schema = {"const": values[0]} if len(values) == 1 else {"enum": values}
+            is_always = all(name in one for one in served)
+            found[name] = header(about, schema, is_always=is_always)
+    return found
 
 
 def answer(
@@ -177,10 +185,12 @@ def answer(
     extra: Mapping[str, Node] | None = None,
     example: str | None = None,
     links: Mapping[str, Node] | None = None,
+    is_guarded: bool = False,
 ) -> Node:
     """A good answer; `served` are the headers that the code sends with it.
 
-    `example` names one of `EXAMPLES`; an answer without a schema is bytes.
+    `example` names one of `EXAMPLES`; an answer without a schema is bytes.  Of a log
+    that is not for everybody, one that `is_guarded` has the headers for a holder.
     """
     content_type = served[hdrs.CONTENT_TYPE].partition(";")[0]
     media: Node = {} if schema is None else {"schema": schema}
@@ -189,7 +199,7 @@ def answer(
     found: Node = {
         "description": description,
         "headers": {
-            **fixed(served),
+            **(fixed(served, for_holder(served)) if is_guarded else fixed(served)),
             **named(REQUEST_ID),
             **(extra or {}),
         },

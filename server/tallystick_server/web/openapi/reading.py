@@ -1,4 +1,7 @@
-"""Operations that read a log: static resources, facts, proofs and receipts."""
+"""Operations that read a log: static resources, facts, proofs and receipts.
+
+Of a log that is not for everybody, tiles, proofs and receipts need a token.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from collections.abc import Mapping
 from aiohttp import hdrs
 
 from tallystick_merkle.tile import MAX_LEVEL, TILE_WIDTH
-from tallystick_server.errors import NotFoundError, UnavailableError
+from tallystick_server.errors import NotFoundError, UnauthorizedError, UnavailableError
 from tallystick_server.web.openapi.parts import (
+    FOR_READERS,
     answer,
     named,
     parameter,
@@ -90,6 +94,7 @@ def _tile(name: str, served: Mapping[str, str], *more: Node) -> Node:
         served,
         None,
         extra=named(hdrs.CONTENT_ENCODING) if is_bundle else None,
+        is_guarded=True,
     )
     tile = parameter(
         "path",
@@ -106,8 +111,9 @@ def _tile(name: str, served: Mapping[str, str], *more: Node) -> Node:
         "summary": f"A {'partial' if is_partial else 'full'} {what}",
         "description": "A static resource of c2sp.org/tlog-tiles: it is there as soon"
         " as it is committed, and never changes or goes away. A query is ignored.",
+        "security": FOR_READERS,
         "parameters": [*_parameters(*shared), *more, tile],
-        "responses": {"200": found, **_missing()},
+        "responses": {"200": found, **_guarded()},
     }
 
 
@@ -157,6 +163,7 @@ def _inclusion() -> Node:
         "summary": "Prove that an entry is in a tree",
         "description": "For any index below any committed size; another pair is"
         " refused.",
+        "security": FOR_READERS,
         "parameters": [
             *_parameters("log"),
             _required("index", "The entry's index.", ref("Index"), 1),
@@ -168,8 +175,9 @@ def _inclusion() -> Node:
                 PROOF_HEADERS,
                 ref("InclusionProof"),
                 example="inclusion",
+                is_guarded=True,
             ),
-            **_missing(),
+            **_guarded(),
         },
     }
 
@@ -181,6 +189,7 @@ def _consistency() -> Node:
         "summary": "Prove that one tree is the beginning of another",
         "description": "For two committed sizes, the old one at most the new one;"
         " another pair is refused.",
+        "security": FOR_READERS,
         "parameters": [
             *_parameters("log"),
             _required("old", "The size of the smaller tree.", _size(), 2),
@@ -192,8 +201,9 @@ def _consistency() -> Node:
                 PROOF_HEADERS,
                 ref("ConsistencyProof"),
                 example="consistency",
+                is_guarded=True,
             ),
-            **_missing(),
+            **_guarded(),
         },
     }
 
@@ -208,6 +218,7 @@ def _receipt() -> Node:
         "operationId": "getReceipt",
         "tags": ["proofs"],
         "summary": "The best receipt of an entry that there is now",
+        "security": FOR_READERS,
         "parameters": _parameters("log", "index"),
         "responses": {
             "200": answer(
@@ -216,8 +227,9 @@ def _receipt() -> Node:
                 ref("Receipt"),
                 extra={STATUS: status},
                 example="receipt",
+                is_guarded=True,
             ),
-            **_missing(),
+            **_guarded(),
         },
     }
 
@@ -238,3 +250,8 @@ def _size() -> Node:
 def _missing() -> dict[str, Node]:
     """Refusals of every read of a log."""
     return problems(NotFoundError, UnavailableError)
+
+
+def _guarded() -> dict[str, Node]:
+    """Refusals of a read that may need a token."""
+    return {**problems(UnauthorizedError), **_missing()}

@@ -1,4 +1,4 @@
-"""Operations that append."""
+"""Operations that append raw entries; to a log of events they are refused."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tallystick_server.errors import (
     TooLargeError,
     UnauthorizedError,
     UnavailableError,
+    UnprocessableError,
     UnsupportedTypeError,
 )
 from tallystick_server.web.append import HEADERS
@@ -29,6 +30,7 @@ _REFUSED = problems(
     KeyReusedError,
     TooLargeError,
     UnsupportedTypeError,
+    UnprocessableError,
     QueueFullError,
     UnavailableError,
     DiskFullError,

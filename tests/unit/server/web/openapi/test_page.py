@@ -56,6 +56,19 @@ def test_the_page_nests_and_has_one_of_each_id() -> None:
     ]
 
 
+def test_the_page_says_who_needs_a_token() -> None:
+    needs = "Needs <code>Authorization: Bearer TOKEN</code>"
+    articles = PAGE.split("<article")[1:]
+    append, tile, front = (
+        next(one for one in articles if f'id="{name}"' in one)
+        for name in ("appendEntry", "getTile", "getIndex")
+    )
+
+    assert f"{needs}.</p>" in append
+    assert f"{needs}, unless the log is for everybody.</p>" in tile
+    assert needs not in front
+
+
 def test_every_link_leads_to_a_place_of_the_page_or_to_the_document() -> None:
     reader = Reader(PAGE)
     ids = set(reader.values("id"))
