@@ -16,10 +16,11 @@ from tallystick_merkle.errors import KernelError
 from tallystick_merkle.note import parse_note
 from tallystick_merkle.rangeproof import RangeTree, range_shape
 from tallystick_server.errors import IntegrityError
+from tallystick_server.log.events import EventPlace
 from tallystick_server.log.log import Log
 from tallystick_server.log.reader import Hashes, checked_receipt
-from tallystick_server.log.sequencer import Ack
-from tallystick_server.storage.base import Published
+from tallystick_server.log.sequencer import Ack, EventAck
+from tallystick_server.storage.base import Head, Published
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,25 @@ class BatchProof:
 
 def single(log: Log, ack: Ack, leaf: bytes) -> bytes:
     """Give the promised receipt of a single entry whose leaf hash is `leaf`."""
-    head, index = ack.head, ack.placed.first
+    return _promised(log, ack.head, ack.tree, ack.placed.first, leaf)
+
+
+def single_event(log: Log, ack: EventAck, place: EventPlace, leaf: bytes) -> bytes:
+    """Give the promised receipt of one event of an ack.
+
+    `place` is one of its places, `leaf` the leaf hash: of bytes that were sealed here,
+    or of those in the place of a repeat.
+    """
+    tree = None if place.is_repeat else ack.tree
+    return _promised(log, ack.head, tree, place.index, leaf)
+
+
+def _promised(
+    log: Log, head: Head, tree: RangeTree | None, index: int, leaf: bytes
+) -> bytes:
     with log.reader.doubting():
-        if ack.tree is not None:
-            path = ack.tree.inclusion_path(index)
+        if tree is not None:
+            path = tree.inclusion_path(index)
         else:
             path = log.reader.inclusion(index=index, size=head.size)
         return checked_receipt(
@@ -65,19 +81,30 @@ def witnessed(log: Log, published: Published, index: int, leaf: bytes) -> bytes:
 
 def batch(log: Log, ack: Ack, leaves: Sequence[bytes]) -> BatchProof:
     """Give the promised range proof of a batch whose leaf hashes are `leaves`."""
-    head, placed = ack.head, ack.placed
-    shape = range_shape(
-        start=placed.first, stop=placed.first + placed.count, size=head.size
-    )
+    return _promised_batch(log, ack.head, ack.tree, ack.placed.first, leaves)
+
+
+def event_batch(log: Log, ack: EventAck, leaves: Sequence[bytes]) -> BatchProof:
+    """Give the promised range proof of the new events of an ack.
+
+    `leaves` are their leaf hashes.  Requires that there is one at least.
+    """
+    return _promised_batch(log, ack.head, ack.tree, ack.outcome.first, leaves)
+
+
+def _promised_batch(
+    log: Log, head: Head, tree: RangeTree | None, first: int, leaves: Sequence[bytes]
+) -> BatchProof:
+    shape = range_shape(start=first, stop=first + len(leaves), size=head.size)
     with log.reader.doubting():
-        if ack.tree is not None:
-            left, right = ack.tree.range_proof(shape)
+        if tree is not None:
+            left, right = tree.range_proof(shape)
         else:
             left, right = log.reader.range_proof(
                 start=shape.start, stop=shape.stop, size=shape.size
             )
         proof = BatchProof(head.size, head.note, left, right)
-        _check_batch(proof, placed.first, leaves, head.root)
+        _check_batch(proof, first, leaves, head.root)
     return proof
 
 

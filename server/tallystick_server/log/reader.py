@@ -31,7 +31,7 @@ from tallystick_merkle.tile import Tile
 from tallystick_server.errors import IntegrityError
 from tallystick_server.log.nodes import NodeReader
 from tallystick_server.log.verified import Verified
-from tallystick_server.storage.base import Head, LogStore
+from tallystick_server.storage.base import Head, LogStore, UsedId
 
 Hashes = tuple[bytes, ...]
 
@@ -52,6 +52,8 @@ class Reader:
 
     def __init__(self, store: LogStore, head: Head) -> None:
         """Read from `store` what leads to `head`, whose signature was verified."""
+        self._store = store
+        self._size = head.size
         self._nodes = NodeReader(store)
         self._verified = Verified(store, head)
         self._root = lru_cache(maxsize=_KEPT_ROOTS)(self._read_root)
@@ -59,6 +61,7 @@ class Reader:
 
     def follow(self, head: Head) -> None:
         """Take note of a newer head, which was released."""
+        self._size = head.size
         self._verified.follow(head)
 
     def watch(self, tell: Callable[[str], None]) -> None:
@@ -135,6 +138,22 @@ class Reader:
         """
         with self.doubting():
             return self._verified.bundle(tile)
+
+    def find_event(self, event_id: bytes) -> UsedId | None:
+        """Find an event by its 16-byte id; None for one that was not released yet."""
+        with self.doubting():
+            used = self._store.find_ids([event_id]).get(event_id)
+        return None if used is None or used.index >= self._size else used
+
+    def records(self, start: int, stop: int) -> list[tuple[int, bytes, bytes]]:
+        """Read (index, index entry, record) of each event among entries [start, stop).
+
+        Both were led to the leaf, and the leaf to the signed head.  Raises ProofError
+        outside the tree.  May be called from a thread of its own.
+        """
+        with self.doubting():
+            found = self._verified.records(start, stop)
+        return [(one.index, one.index_entry, one.record) for one in found]
 
     def receipt(self, *, index: int, size: int, root: bytes, note: bytes) -> bytes:
         """Make the receipt of a leaf at the head (size, root) signed in `note`."""

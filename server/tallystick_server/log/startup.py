@@ -6,8 +6,9 @@
     check_anchor  the other disk remembers no other history (D8)
 
 The store has no checksums, and a crash leaves its last step unproven (D10): so the
-last bundle is hashed again from its entries, and every unfinished row is compared with
-the row below it.  What the witnesses say comes after (see `clearance`).
+last bundle is hashed again from its entries, in a log of events its records and event
+ids are checked against its leaves, and every unfinished row is compared with the row
+below it.  What the witnesses say comes after (see `clearance`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tallystick_merkle.checkpoint import Checkpoint
 from tallystick_merkle.cosignature import open_log_checkpoint
 from tallystick_merkle.errors import KernelError, OriginError, UnverifiedNoteError
 from tallystick_merkle.frontier import Edge, load_edge
-from tallystick_merkle.genesis import Genesis, parse_genesis
+from tallystick_merkle.genesis import EVENTS, Genesis, parse_genesis
 from tallystick_merkle.hashing import HASH_SIZE, leaf_hash, leaf_hashes, pair_up
 from tallystick_merkle.keys import VerifierKey
 from tallystick_merkle.proof import check_inclusion
@@ -27,6 +28,7 @@ from tallystick_merkle.tile import TILE_WIDTH
 from tallystick_server.errors import ClockError, IntegrityError, WrongKeyError
 from tallystick_server.log.anchor import Anchor
 from tallystick_server.log.commit import LogState
+from tallystick_server.log.eventcheck import check_id, check_records
 from tallystick_server.log.reader import Reader
 from tallystick_server.storage.base import Head, LogStore, Published
 
@@ -48,7 +50,9 @@ def load_state(store: LogStore, key: VerifierKey) -> tuple[LogState, Published |
         edge = load_edge(head.size, store.read_row)
         _check_edge(edge, head)
         _check_tail(store, reader, head)
-        _check_genesis(store, reader, head, origin=key.name)
+        genesis = _check_genesis(store, reader, head, origin=key.name)
+        if genesis.kind == EVENTS:
+            _check_tail_events(store, head)
         if published is not None:
             _check_published(published, head, reader, key)
     except KernelError as error:
@@ -164,8 +168,21 @@ def _check_tail(store: LogStore, reader: Reader, head: Head) -> None:
     RangeTree(shape, leaves=leaves, left=left, right=right, root=head.root)
 
 
-def _check_genesis(store: LogStore, reader: Reader, head: Head, *, origin: str) -> None:
-    """Raise unless leaf 0 is a genesis entry of this origin, and in the tree."""
+def _check_tail_events(store: LogStore, head: Head) -> None:
+    """Raise unless the events of the last bundle have their records and their ids."""
+    start = (head.size - 1) // TILE_WIDTH * TILE_WIDTH
+    entries = store.read_entries(start, head.size)
+    found = store.read_records(start, head.size)
+    records = check_records(start, entries, found)
+    used = store.find_ids([record.event_id for record in records])
+    for stored, record in zip(found, records, strict=True):
+        check_id(stored.index, record, used.get(record.event_id))
+
+
+def _check_genesis(
+    store: LogStore, reader: Reader, head: Head, *, origin: str
+) -> Genesis:
+    """Give leaf 0; raise unless it is of this origin, and in the tree."""
     entry = store.read_entries(0, 1)[0]
     check_inclusion(
         index=0,
@@ -177,6 +194,7 @@ def _check_genesis(store: LogStore, reader: Reader, head: Head, *, origin: str) 
     genesis = parse_genesis(entry)
     if genesis.origin != origin:
         raise OriginError(expected=origin, found=genesis.origin)
+    return genesis
 
 
 def _check_published(

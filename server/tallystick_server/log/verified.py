@@ -5,6 +5,7 @@ The store has no checksums: a bit that rots comes back as data.  The tree is the
     tile     its hashes fold to the hash that stands for it in the tile above
     edge     the unfinished tiles of all levels fold to the root of the head
     bundle   its entries hash to its tile of level 0
+    record   its digests are those of its leaf, and the leaf is one of such a tile
     root     that of an older size leads to the head by a consistency proof
 
 What is given out was checked against a head that this process signed, or verified when
@@ -40,8 +41,9 @@ from tallystick_merkle.tile import (
 )
 from tallystick_merkle.tilewalk import HEIGHT
 from tallystick_server.errors import IntegrityError
+from tallystick_server.log.eventcheck import check_records
 from tallystick_server.log.nodes import NodeReader
-from tallystick_server.storage.base import Head, LogStore
+from tallystick_server.storage.base import Head, LogStore, StoredRecord
 
 MOST_FINGERPRINTS = 65_536
 """Most fingerprints kept, of tiles and bundles each: some 12 MB, 16 million leaves."""
@@ -95,18 +97,30 @@ class Verified:
             return data
         leaves = leaf_hashes(entries)
         row = self.tile(0, tile.index, tile.width)
-        if b"".join(leaves) != row:
-            wrong = next(
-                at
-                for at, leaf in enumerate(leaves)
-                if leaf != row[at * HASH_SIZE : (at + 1) * HASH_SIZE]
-            )
-            raise IntegrityError(
-                f"entry {tile.first + wrong} does not lead to the signed root"
-            )
+        _check_leaves(leaves, row, tile.first)
         if tile.is_full:
             self._bundles.keep(place, data)
         return data
+
+    def records(self, start: int, stop: int) -> list[StoredRecord]:
+        """Give the records of the events among entries [start, stop).
+
+        Raises ProofError for entries that the tree does not have.
+        """
+        if not 0 <= start <= stop <= self._head.size:
+            raise ProofError(
+                f"there are no entries [{start}, {stop}) at size {self._head.size}"
+            )
+        entries = self._store.read_entries(start, stop)
+        leaves = leaf_hashes(entries)
+        for index in range(start // TILE_WIDTH, -(-stop // TILE_WIDTH)):
+            first = index * TILE_WIDTH
+            begin, end = max(first, start), min(first + TILE_WIDTH, stop)
+            row = self.tile(0, index, end - first)[(begin - first) * HASH_SIZE :]
+            _check_leaves(leaves[begin - start : end - start], row, begin)
+        found = self._store.read_records(start, stop)
+        check_records(start, entries, found)
+        return found
 
     def root(self, nodes: NodeReader, size: int) -> bytes:
         """Give the root at a size; `nodes` reads what it is made of.
@@ -188,6 +202,18 @@ class Fingerprints:
             if len(self._kept) >= self._most:
                 del self._kept[next(iter(self._kept))]
             self._kept[place] = hash(data)
+
+
+def _check_leaves(leaves: list[bytes], row: bytes, first: int) -> None:
+    """Raise IntegrityError unless leaves are those of a row; `first` is an index."""
+    if b"".join(leaves) == row:
+        return
+    wrong = next(
+        at
+        for at, leaf in enumerate(leaves)
+        if leaf != row[at * HASH_SIZE : (at + 1) * HASH_SIZE]
+    )
+    raise IntegrityError(f"entry {first + wrong} does not lead to the signed root")
 
 
 def _read_edge(store: LogStore, head: Head) -> dict[_Place, bytes]:

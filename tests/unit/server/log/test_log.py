@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tallystick_merkle.genesis import RAW
 from tallystick_merkle.tile import Tile
 from tallystick_server.errors import (
     DiskFullError,
@@ -27,12 +28,14 @@ MIB = 1024 * 1024
 class Bench:
     """A log over a memory store; `open` attaches a running sequencer."""
 
-    def __init__(self, limits: LogLimits | None = None, quorum: str = "w") -> None:
-        self.inner: MemoryLog = memory_log()
+    def __init__(
+        self, limits: LogLimits | None = None, quorum: str = "w", kind: str = RAW
+    ) -> None:
+        self.inner: MemoryLog = memory_log(kind)
         self.free = 1024 * MIB
         self.asked = 0
         self.log = Log(
-            Identity(NAME, ORIGIN, "raw", log_key().verifier),
+            Identity(NAME, ORIGIN, kind, log_key().verifier),
             reader=Reader(self.inner.store, self.inner.state.head),
             head=self.inner.state.head,
             published=None,
