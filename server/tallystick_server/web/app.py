@@ -12,6 +12,7 @@ from aiohttp.log import access_logger
 
 from tallystick_merkle.exchange.appending import MAX_BATCH_BYTES
 from tallystick_server.web.append import append_batch, append_entry
+from tallystick_server.web.events import submit_batch, submit_event
 from tallystick_server.web.framing import refuse_doubtful
 from tallystick_server.web.health import get_health, get_live, get_ready
 from tallystick_server.web.index import get_index
@@ -23,6 +24,7 @@ from tallystick_server.web.proofs import (
     get_log,
     get_receipt,
 )
+from tallystick_server.web.records import get_event, list_events
 from tallystick_server.web.refusing import ProblemRunner
 from tallystick_server.web.services import SERVICES, Services
 from tallystick_server.web.tiles import get_checkpoint, get_tile
@@ -63,9 +65,13 @@ ROUTES = (
     _get("/t/{log}/tile/{path:.*}", get_tile),
     _get("/t/{log}/checkpoint", get_checkpoint),
     _post("/v1/logs/{log}/entries", append_entry),
+    _post("/v1/logs/{log}/events", submit_event),
     _get("/v1/logs/{log}/proof/inclusion", get_inclusion),
     _get("/v1/logs/{log}/receipts/{index}", get_receipt),
     _post("/v1/logs/{log}/entries:batch", append_batch),
+    _post("/v1/logs/{log}/events:batch", submit_batch),
+    _get("/v1/logs/{log}/events/{event_id}", get_event),
+    _get("/v1/logs/{log}/events", list_events),
     _get("/v1/logs/{log}/proof/consistency", get_consistency),
     _get("/v1/logs/{log}", get_log),
     _get("/openapi.json", get_document),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Collection
 from functools import lru_cache
 
 from aiohttp import hdrs, web
@@ -92,14 +93,35 @@ def read_key(request: web.Request) -> str:
     return keys[0]
 
 
-async def read_body(request: web.Request, *, most: int, timeout_s: float) -> bytes:
+def read_type(request: web.Request, types: Collection[str]) -> str:
+    """Read the content type, one of `types`; a charset of UTF-8 may go with it.
+
+    Raises UnsupportedTypeError.
+    """
+    said = request.headers.get(hdrs.CONTENT_TYPE, "").lower()
+    media = said.removesuffix("; charset=utf-8").removesuffix(";charset=utf-8")
+    if media not in types:
+        expected = ", ".join(types)
+        raise UnsupportedTypeError(f"the content type must be one of {expected}")
+    return media
+
+
+async def read_body(
+    request: web.Request,
+    *,
+    most: int,
+    timeout_s: float,
+    types: Collection[str] | None = (BODY_TYPE,),
+) -> bytes:
     """Read the body: at most `most` bytes, within the time, as it was sent.
 
-    Raises UnsupportedTypeError, TooLargeError (before a byte is read when the length
-    says so) or TimedOutError.
+    `types` are the content types that may be named, None where `read_type` has seen
+    to it.  Raises UnsupportedTypeError, TooLargeError (before a byte is read when the
+    length says so) or TimedOutError.
     """
     headers = request.headers
-    if headers.get(hdrs.CONTENT_TYPE, BODY_TYPE).lower() != BODY_TYPE:
+    named = headers.get(hdrs.CONTENT_TYPE, BODY_TYPE).lower()
+    if types is not None and named not in types:
         raise UnsupportedTypeError(f"the content type must be {BODY_TYPE}")
     if hdrs.CONTENT_ENCODING in headers:
         raise UnsupportedTypeError("a content encoding is not taken")

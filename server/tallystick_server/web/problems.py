@@ -1,7 +1,7 @@
 """The only place that turns errors into responses (RFC 9457).
 
     {"type": "https://tallystick.dev/problems/<code>", "title", "status", "detail",
-     "request_id"}
+     "request_id", "errors"? [{"pointer", "detail"}]}
 
 `type` is stable.  Whatever is not there, or not the caller's, has one body.  An error
 nobody expected is logged with its traceback and answered without detail.  A cancelled
@@ -14,7 +14,7 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from aiohttp import hdrs, web
@@ -22,6 +22,7 @@ from aiohttp.web_request import BaseRequest
 
 from tallystick_server.errors import (
     BadRequestError,
+    EventError,
     NotFoundError,
     RequestError,
     SigningStoppedError,
@@ -111,10 +112,17 @@ def refusal(request: BaseRequest, error: RequestError) -> web.Response:
         headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
     detail = _NOTHING_HERE if isinstance(error, NotFoundError) else error.detail
     kind = Kind(error.status, error.code, error.title)
-    response = problem(request, kind, detail, headers=headers)
+    response = problem(request, kind, detail, headers=headers, errors=errors_of(error))
     if isinstance(error, _CUT):
         response.force_close()  # the rest of the body is not wanted
     return response
+
+
+def errors_of(error: RequestError) -> list[dict[str, str]]:
+    """Say what is wrong with an event, and where: a JSON Pointer (RFC 6901)."""
+    if not isinstance(error, EventError):
+        return []
+    return [{"pointer": error.pointer, "detail": error.detail}]
 
 
 def problem(
@@ -123,8 +131,9 @@ def problem(
     detail: str,
     *,
     headers: Mapping[str, str] | None = None,
+    errors: Sequence[Mapping[str, str]] = (),
 ) -> web.Response:
-    """Write a problem document."""
+    """Write a problem document; `errors` say what is wrong at which JSON Pointer."""
     request_id = _request_id(request)
     body = {
         "type": TYPES + kind.code,
@@ -132,6 +141,7 @@ def problem(
         "status": kind.status,
         "detail": clean(detail, longest=MAX_DETAIL),
         "request_id": request_id,
+        **({"errors": list(errors)} if errors else {}),
     }
     return web.Response(
         status=kind.status,

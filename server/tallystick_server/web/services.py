@@ -14,6 +14,7 @@ from aiohttp import web
 
 from tallystick_server.clock import Clock
 from tallystick_server.errors import NotFoundError
+from tallystick_server.ingest.intake import Intake
 from tallystick_server.log.log import Log
 from tallystick_server.log.publisher import PublisherHealth
 from tallystick_server.log.tokengate import TokenGate
@@ -57,7 +58,8 @@ class Hosted:
     `detects_rollback` says whether witnesses or an anchor would notice that the log
     was set back (D8); `anchor_shares_disk` that the anchor may go back with it;
     `stale_after_ms` when an unpublished head makes it not ready; `is_public` that
-    anybody may read it, of whatever kind it is.
+    anybody may read it, of whatever kind it is; `intake` takes the events of a log of
+    events, and shows them.
     """
 
     log: Log
@@ -68,6 +70,7 @@ class Hosted:
     anchor_shares_disk: bool
     stale_after_ms: int
     is_public: bool = False
+    intake: Intake | None = None
 
 
 @dataclass(frozen=True, slots=True)

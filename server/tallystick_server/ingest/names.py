@@ -1,0 +1,87 @@
+"""What the keys of an event are called in the vault, and which tags it carries.
+
+    [tenant, "facts", "2026-11"]        group 0 of a month's events
+    [tenant, "subject", type, id]       an actor's group, or a person's; and its tags
+    [tenant, "thing", type, id]         tags of a target that is no person
+    [tenant, "action", action]          tags of an action
+    [tenant, "producer", service]       tags of a producer
+    [tenant, "field", [name, value]]    tags of a field that its schema says to index
+
+A name is the deterministic CBOR of its list.  One subject has one name, whether it
+acted or was acted upon: with its one key everything of it is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from tallystick_merkle.canonical import pack
+from tallystick_merkle.event import Event
+from tallystick_merkle.layout import Layout
+from tallystick_merkle.tags import MAX_TAGS, Dimension
+
+Tagged = tuple[Dimension, bytes]
+"""A tag to be: its dimension, and the name of the key that it is made with."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventNames:
+    """The names of the keys of an event's groups, in order, and of its tags."""
+
+    groups: tuple[bytes, ...]
+    tags: tuple[Tagged, ...]
+
+
+def name_event(
+    event: Event,
+    layout: Layout,
+    *,
+    tenant: str,
+    month: str,
+    indexed: Collection[str] = (),
+) -> EventNames:
+    """Name all keys of an event that is laid out; `indexed` are names of fields."""
+    actor = _name(tenant, "subject", event.actor.type, event.actor.id)
+    persons = [
+        _name(tenant, "subject", person.type, person.id) for person in layout.persons
+    ]
+    tags: list[Tagged] = [
+        (Dimension.ACTOR, actor),
+        (Dimension.ACTION, _name(tenant, "action", event.action)),
+        (Dimension.PRODUCER, _name(tenant, "producer", event.producer.service)),
+    ]
+    for target in event.targets:
+        kind = "subject" if target.person else "thing"
+        tags.append((Dimension.TARGET, _name(tenant, kind, target.type, target.id)))
+    if indexed:
+        tags += [
+            (Dimension.FIELD, _field_name(tenant, one.pair))
+            for one in event.fields
+            if one.name in indexed
+        ]
+    return EventNames(
+        (_name(tenant, "facts", month), actor, *persons), tuple(tags[:MAX_TAGS])
+    )
+
+
+def dead_letters_name(tenant: str) -> bytes:
+    """Name the key of a log's dead letters."""
+    return _name(tenant, "dead-letters")
+
+
+@lru_cache(maxsize=16)
+def month_of(time_ms: int) -> str:
+    """Give the UTC month of a time, such as 2026-11. To be asked with whole hours."""
+    return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m")
+
+
+@lru_cache(maxsize=65_536)
+def _name(tenant: str, kind: str, *parts: str) -> bytes:
+    return pack([tenant, kind, *parts])
+
+
+def _field_name(tenant: str, pair: bytes) -> bytes:
+    return b"\x83" + pack(tenant) + pack("field") + pair

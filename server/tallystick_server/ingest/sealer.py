@@ -1,0 +1,93 @@
+"""Seal events: laid out, committed to and encrypted, ready for the writer (D13).
+
+    event, rules of its schema  →  prepare  →  Prepared: layout, names of its keys
+    Prepared, keys, noise       →  seal_event  →  SealedEvent for the log, Opening (D15)
+
+Pure: keys and random bytes come in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from tallystick_merkle.event import Event, id_bytes
+from tallystick_merkle.layout import Layout, lay_out
+from tallystick_merkle.opening import Opening
+from tallystick_merkle.sealing import IV_SIZE, SEED_SIZE, seal
+from tallystick_merkle.tags import EPOCH, format_index_entry, order_tags
+from tallystick_server.ingest.keys import ReadyKey
+from tallystick_server.ingest.names import EventNames, name_event
+from tallystick_server.log.events import SealedEvent
+
+NOISE = SEED_SIZE + IV_SIZE
+"""Random bytes that each group of an event needs."""
+
+_NOWHERE: Mapping[str, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An event laid out, and the names of the keys that it needs."""
+
+    event: Event
+    tenant: str
+    layout: Layout
+    names: EventNames
+    places: Mapping[str, int]
+
+    @property
+    def noise(self) -> int:
+        """Random bytes that sealing it needs."""
+        return NOISE * len(self.layout.groups)
+
+    def key_names(self) -> set[bytes]:
+        """All names of keys that it needs."""
+        return {*self.names.groups, *[name for _, name in self.names.tags]}
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """A sealed event, and what its submitter alone is given."""
+
+    sealed: SealedEvent
+    opening: Opening = field(repr=False)
+
+
+def prepare(
+    event: Event,
+    *,
+    tenant: str,
+    month: str,
+    places: Mapping[str, int] = _NOWHERE,
+    indexed: Collection[str] = (),
+) -> Prepared:
+    """Lay an event out. `places` and `indexed` are the rules of its schema."""
+    layout = lay_out(event, tenant=tenant, places=places)
+    names = name_event(event, layout, tenant=tenant, month=month, indexed=indexed)
+    return Prepared(event, tenant, layout, names, places)
+
+
+def seal_event(
+    prepared: Prepared, keys: Mapping[bytes, ReadyKey], noise: bytes
+) -> Sealing:
+    """Seal a prepared event with `prepared.noise` fresh random bytes."""
+    event, layout = prepared.event, prepared.layout
+    count = len(layout.groups)
+    split = SEED_SIZE * count
+    seeds = [noise[at : at + SEED_SIZE] for at in range(0, split, SEED_SIZE)]
+    ivs = [noise[at : at + IV_SIZE] for at in range(split, NOISE * count, IV_SIZE)]
+    groups = [keys[name].group for name in prepared.names.groups]
+    sealed = seal(layout, groups, seeds, ivs)
+    tags = order_tags(keys[name].tag(dim) for dim, name in prepared.names.tags)
+    return Sealing(
+        SealedEvent(id_bytes(event.event_id), sealed.commitment, tags, sealed.groups),
+        Opening(
+            tuple(seeds),
+            format_index_entry(EPOCH, tags),
+            prepared.tenant,
+            event.producer.service,
+            event.schema,
+            prepared.places,
+        ),
+    )

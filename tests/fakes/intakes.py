@@ -1,0 +1,183 @@
+"""An intake of events over a log and a vault in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+from tallystick_merkle.event import Event
+from tallystick_merkle.eventjson import parse_event
+from tallystick_merkle.genesis import EVENTS
+from tallystick_server.errors import EventError
+from tallystick_server.ingest.followed import Followed
+from tallystick_server.ingest.intake import Intake
+from tallystick_server.ingest.keys import Keys
+from tallystick_server.ingest.opened import Records
+from tallystick_server.ingest.producers import Producers
+from tallystick_server.ingest.rules import Admitted
+from tallystick_server.log.log import Identity, Log, LogLimits
+from tallystick_server.log.reader import Reader
+from tallystick_server.log.sequencer import QueueLimits, Sequencer
+from tallystick_server.log.writer import Writer
+from tallystick_server.storage.base import LogStore
+from tallystick_server.vault.base import Vault, VaultKey
+from tallystick_server.vault.memory import MemoryVault
+from tests.fakes.logs import NAME, ORIGIN, MemoryLog, log_key, memory_log
+
+TENANT = (b"t" * 16).hex()
+
+
+def event_json(number: int = 0, **members: Any) -> dict[str, Any]:  # noqa: ANN401 -- any
+    """The JSON shape of an event; `members` replace those of the default."""
+    body: dict[str, Any] = {
+        "event_id": f"0197f0c2-7a11-7abc-8def-{number:012x}",
+        "action": "user.role.updated",
+        "actor": {"type": "user", "id": "alice@example.com"},
+        "targets": [
+            {"type": "user", "id": "bob@example.com"},
+            {"type": "project", "id": "apollo"},
+        ],
+        "occurred_at": "2023-11-14T22:13:20.000Z",
+        "outcome": {"result": "success", "code": "200"},
+        "producer": {"service": "billing", "instance": "i-1", "sequence": number},
+        "reason": "promoted",
+        "before": {"role": "viewer"},
+        "after": {"role": "administrator"},
+        "request": {"ip": "203.0.113.77", "user_agent": "curl/8.5"},
+        "details": {"ticket": {"id": "OPS-4711", "urgent": True}},
+    }
+    return {**body, **members}
+
+
+def make_event(number: int = 0, **members: Any) -> Event:  # noqa: ANN401 -- any
+    """An event of the principal `billing`."""
+    return parse_event(event_json(number, **members), service="billing")
+
+
+@dataclass
+class FakeRules:
+    """No schema but those that a test puts in: by action, what `admit` gives."""
+
+    admitted: dict[str, Admitted | EventError] = field(default_factory=dict)
+    secret: frozenset[str] = frozenset()
+
+    def admit(self, event: Event) -> Admitted:
+        found = self.admitted.get(event.action)
+        if isinstance(found, EventError):
+            raise found
+        if found is None:
+            return Admitted(event)
+        return Admitted(event, found.places, found.indexed, found.warning)
+
+    def sensitive(self, schema: tuple[str, int]) -> frozenset[str]:
+        return self.secret
+
+
+@dataclass
+class FakeLetters:
+    """Dead letters in a list."""
+
+    kept: list[tuple[str, bytes, EventError]] = field(default_factory=list)
+
+    async def keep(
+        self, principal: str, media: str, refused: Sequence[tuple[bytes, EventError]]
+    ) -> None:
+        self.kept += [(principal, raw, why) for raw, why in refused]
+
+
+@dataclass
+class Forgetful:
+    """A vault in which some keys were destroyed, as whoever reads meets it."""
+
+    vault: Vault
+    lost: set[bytes] = field(default_factory=set)
+
+    def by_kid(self, kids: Sequence[bytes]) -> dict[bytes, VaultKey]:
+        return self.vault.by_kid([kid for kid in kids if kid not in self.lost])
+
+
+class IntakeBench:
+    """One log of events in memory, and its intake; use it as a context."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        inner: MemoryLog | None = None,
+        store: LogStore | None = None,
+        vault: Vault | None = None,
+    ) -> None:
+        self.inner = inner or memory_log(EVENTS)
+        self.vault = vault or MemoryVault()
+        self.rules = FakeRules()
+        self.letters = FakeLetters()
+        self.producers = Producers()
+        self.failures: list[BaseException] = []
+        self.store = store or self.inner.store
+        stored = self.store.load()
+        self.log = Log(
+            Identity(NAME, ORIGIN, EVENTS, log_key().verifier),
+            reader=Reader(self.store, stored.head),
+            head=stored.head,
+            published=None,
+            policy=None,
+            clock=self.inner.clock,
+            limits=LogLimits(),
+            free_bytes=lambda: 1 << 40,
+        )
+        self.writer = Writer(
+            store=self.store,
+            signer=self.inner.signer,
+            state=self.inner.state,
+            clock=self.inner.clock,
+            anchor=None,
+        )
+        self.pool = ThreadPoolExecutor(2)
+        numbers = count()
+        self.draw = lambda size: b"".join(
+            next(numbers).to_bytes(8, "big") for _ in range(size // 8 + 1)
+        )[:size]
+        self.reading = Forgetful(self.vault)
+        records = Records(self.log, self.reading, self.pool)
+        self.intake = Intake(
+            log=self.log,
+            tenant=TENANT,
+            keys=Keys(self.vault, self.pool, on_failure=self.failures.append),
+            mark=self.vault.mark,
+            registry=self.rules,
+            producers=self.producers,
+            letters=self.letters,
+            records=records,
+            followed=Followed(
+                {"producers": self.producers},
+                records,
+                origin=ORIGIN,
+                path=folder / "derived" / "followed.cbor",
+                size=lambda: self.log.head.size,
+            ),
+            executor=self.pool,
+            clock=self.inner.clock,
+            draw=self.draw,
+        )
+
+    async def __aenter__(self) -> Self:
+        self.sequencer = Sequencer(
+            self.writer, limits=QueueLimits(), on_head=self.log.saw_head
+        )
+        self.sequencer.start()
+        self.log.attach(
+            self.sequencer,
+            stop=self.writer.stop_signing,
+            stopped=lambda: self.writer.stopped,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.intake.keys.close()
+        await self.log.close()
+        await asyncio.to_thread(self.pool.shutdown)
