@@ -12,6 +12,7 @@ from tallystick_server.cli import (
     promoting,
     serving,
     tokens,
+    vault,
 )
 from tallystick_server.cli.boundary import Commands
 
@@ -30,3 +31,4 @@ app.command("restore")(copying.restore)
 app.command("promote")(promoting.promote)
 app.add_typer(config.app, name="config")
 app.add_typer(tokens.app, name="token")
+app.add_typer(vault.app, name="vault")

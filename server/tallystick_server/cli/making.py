@@ -20,6 +20,7 @@ from tallystick_server.cli.options import (
     LogOption,
     load_settings,
 )
+from tallystick_server.config.model import ServerSettings
 
 
 class Kind(StrEnum):
@@ -48,9 +49,18 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Make a log: its keys, its genesis entry, and one token, shown once."""
-    folder = load_settings(config, data).settings.server.data
-    answer = _make(folder, log, origin, recovery_vkey, kind.value)
-    show(answer, _describe(answer, folder), as_json=as_json)
+    settings = load_settings(config, data).settings.server
+    root = _make_vault(settings) if kind is Kind.EVENTS else None
+    answer = _make(settings.data, log, origin, recovery_vkey, kind.value)
+    answer["vault_root_file"] = None if root is None else str(root)
+    show(answer, _describe(answer, settings.data), as_json=as_json)
+
+
+def _make_vault(settings: ServerSettings) -> Path | None:
+    """Make the vault where there is none; give the file of its root key, if new."""
+    from tallystick_server.wiring.vaulting import make_vault
+
+    return make_vault(settings)
 
 
 def _make(
@@ -120,6 +130,11 @@ def _describe(answer: dict[str, object], data: Path) -> list[str]:
             "It may emit, read and administer. Make each service one that may do less: "
             f"tallystick server token add --data {data} --log {answer['log']} "
             "--scope emit"
+        )
+    if answer["vault_root_file"] is not None:
+        lines.append(
+            "Copy the vault's root key to a safe place, without it nobody reads an "
+            f"event ever again: {answer['vault_root_file']}"
         )
     if answer["recovery_key_file"] is not None:
         file = answer["recovery_key_file"]

@@ -91,15 +91,20 @@ def check_mark(vault: Vault, mark: VaultMark, *, needed_by: str) -> None:
 
     `needed_by` names who holds the mark, such as "the log audit".
     """
-    if mark.vault_id != vault.id:
+    compare_marks(vault.mark(), mark, needed_by=needed_by)
+
+
+def compare_marks(held: VaultMark, mark: VaultMark, *, needed_by: str) -> None:
+    """Raise IntegrityError unless the state `held` is at least as new as a mark."""
+    if mark.vault_id != held.vault_id:
         raise IntegrityError(
             f"{needed_by} needs vault {mark.vault_id.hex()}, this is vault "
-            f"{vault.id.hex()}: restore a backup of that vault"
+            f"{held.vault_id.hex()}: restore a backup of that vault"
         )
-    if mark.count > (count := vault.count):
+    if mark.count > held.count:
         raise IntegrityError(
-            f"{needed_by} needs vault state {mark.count}, this vault has {count}: "
-            "it was set back; restore a newer backup of the vault"
+            f"{needed_by} needs vault state {mark.count}, this vault has "
+            f"{held.count}: it was set back; restore a newer backup of the vault"
         )
 
 

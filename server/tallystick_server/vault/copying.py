@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tallystick_server.errors import NotInitialisedError, StoreError, UsageError
+from tallystick_server.storage.base import VaultMark
 from tallystick_server.storage.copying import LOCK_FILE, copy_store
 from tallystick_server.storage.environment import DATA_FILE, sync_names
 from tallystick_server.storage.structure import require_structure
@@ -44,6 +45,11 @@ class Copied:
     vault_id: bytes
     generation: int
     state: State
+
+    @property
+    def mark(self) -> VaultMark:
+        """The state that every key of the copy is part of."""
+        return VaultMark(self.vault_id, self.state.count)
 
 
 def back_up(directory: Path, root: RootKey, target: Path, on_step: OnStep) -> Copied:
@@ -115,11 +121,19 @@ def copy_to(place: Path, root: RootKey, target: Path, on_step: OnStep) -> Copied
     return copied
 
 
-def restore(source: Path, directory: Path, root: RootKey, on_step: OnStep) -> Copied:
+def restore(
+    source: Path,
+    directory: Path,
+    root: RootKey,
+    on_step: OnStep,
+    *,
+    check: Callable[[Copied], None] = lambda _: None,
+) -> Copied:
     """Bring the copy at `source` back to `directory`, every row opened before.
 
-    Raises UsageError where there is a vault, NotInitialisedError for what is no copy,
-    and else as `back_up` does.  Then nothing is there that was not before.
+    `check` may refuse it after that, by an error of its own.  Raises UsageError where
+    there is a vault, NotInitialisedError for what is no copy, and else as `back_up`
+    does.  Then nothing is there that was not before.
     """
     if not (source / GENERATION).is_file() or not (source / ROWS / DATA_FILE).is_file():
         raise NotInitialisedError(f"{source} is no backup of a vault")
@@ -132,7 +146,9 @@ def restore(source: Path, directory: Path, root: RootKey, on_step: OnStep) -> Co
         write_generation(place, generation)
         (place / ROWS).mkdir(mode=0o700)
         _copy_file(source / ROWS / DATA_FILE, place / ROWS / DATA_FILE)
-        found.append(_read_back(place, root, on_step))
+        copied = _read_back(place, root, on_step)
+        check(copied)
+        found.append(copied)
         sync_names(place)
 
     place_whole(directory, build)

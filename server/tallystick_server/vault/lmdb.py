@@ -42,7 +42,7 @@ from tallystick_server.vault.generation import (
     Generation,
     State,
 )
-from tallystick_server.vault.owner import OwnerLock, DirectoryLock
+from tallystick_server.vault.owner import DirectoryLock, OwnerLock
 from tallystick_server.vault.root import RootKey
 
 PAGES = 16

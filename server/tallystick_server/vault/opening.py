@@ -17,7 +17,7 @@ from tallystick_server.vault.environment import open_rows
 from tallystick_server.vault.files import destroy_generation, read_generation
 from tallystick_server.vault.generation import Cipher, Draw
 from tallystick_server.vault.lmdb import LmdbVault
-from tallystick_server.vault.owner import OwnerLock, DirectoryLock
+from tallystick_server.vault.owner import DirectoryLock, OwnerLock
 from tallystick_server.vault.paths import (
     ROWS,
     generation_directory,

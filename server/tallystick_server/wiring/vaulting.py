@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from tallystick_merkle.genesis import EVENTS
 from tallystick_server.config.model import ServerSettings
 from tallystick_server.errors import NotInitialisedError, UsageError, WrongKeyError
+from tallystick_server.log.create import alone
 from tallystick_server.log.paths import log_names, store_directory
 from tallystick_server.ops.disk import share_filesystem
 from tallystick_server.storage.base import VaultMark
 from tallystick_server.storage.lmdb import open_store
-from tallystick_server.vault.base import check_mark
+from tallystick_server.vault.base import check_mark, compare_marks
+from tallystick_server.vault.copying import Copied, OnStep, restore
 from tallystick_server.vault.create import create_vault
 from tallystick_server.vault.lmdb import LmdbVault
 from tallystick_server.vault.opening import open_vault
@@ -40,15 +43,16 @@ def make_vault(settings: ServerSettings) -> Path | None:
     Raises UsageError where logs of events have lost theirs: a new one would not do.
     """
     directory, root = vault_directory(settings.data), root_of(settings)
-    if directory.exists():
-        return None
-    for name in _event_logs(settings.data):
-        raise UsageError(
-            f"the log {name} needs the vault that is missing at {directory}; bring it "
-            "back with: tallystick server vault restore"
-        )
-    make_root(root)
-    create_vault(directory, FileRoot(root))
+    with alone(settings.data):
+        if directory.exists():
+            return None
+        for name in read_marks(settings.data):
+            raise UsageError(
+                f"the log {name} needs the vault that is missing at {directory}; bring "
+                "it back with: tallystick server vault restore"
+            )
+        make_root(root)
+        create_vault(directory, FileRoot(root))
     return root
 
 
@@ -85,12 +89,32 @@ def open_server_vault(
     return vault
 
 
-def _event_logs(data: Path) -> list[str]:
-    """Name the logs of events that there are."""
-    found = []
+def read_marks(data: Path) -> dict[str, VaultMark | None]:
+    """Give the marks of the logs of events that there are, by name.
+
+    None for a log that holds no event yet.  Reads each store beside its writer.
+    """
+    marks = {}
     for name in log_names(data):
-        store = open_store(store_directory(data, name), read_only=True)
-        if store.about.kind == EVENTS:
-            found.append(name)
-        store.close()
-    return found
+        with closing(open_store(store_directory(data, name), read_only=True)) as store:
+            if store.about.kind == EVENTS:
+                marks[name] = store.load().vault
+    return marks
+
+
+def restore_vault(settings: ServerSettings, source: Path, on_step: OnStep) -> Copied:
+    """Bring a vault back from a backup that fits the logs of events that there are.
+
+    Raises UsageError where there is a vault, IntegrityError for a backup that is older
+    than a log needs or damaged, WrongKeyError when the root key does not fit.
+    """
+    with alone(settings.data):
+        marks = read_marks(settings.data)
+
+        def check(copied: Copied) -> None:
+            for name, mark in marks.items():
+                if mark is not None:
+                    compare_marks(copied.mark, mark, needed_by=f"the log {name}")
+
+        directory, root = vault_directory(settings.data), FileRoot(root_of(settings))
+        return restore(source, directory, root, on_step, check=check)
