@@ -27,14 +27,18 @@ class OneLog:
     """A data directory with one log; `start` serves it."""
 
     def __init__(
-        self, directory: Path, *server: str, log: tuple[str, ...] = ()
+        self,
+        directory: Path,
+        *server: str,
+        log: tuple[str, ...] = (),
+        kind: str = "raw",
     ) -> None:
         """Create the log; `server` and `log` are lines of the configuration."""
         self.directory = directory
         self.data = directory / "data"
         made = run_json(
             "server", "init", "--data", str(self.data), "--log", LOG,
-            "--origin", ORIGIN,
+            "--origin", ORIGIN, "--kind", kind,
         )  # fmt: skip
         self.token: str = made["token"]
         self.policy: Policy = parse_policy(
@@ -48,6 +52,15 @@ class OneLog:
         """Write the configuration."""
         lines = ["[server]", f'data = "{self.data}"', *server, f"[logs.{LOG}]", *log]
         self.config.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+    def add_token(self, *scopes: str) -> str:
+        """Make a token that may do this; a running server takes it a little later."""
+        words = [word for scope in scopes for word in ("--scope", scope)]
+        made = run_json(
+            "server", "token", "add", "--data", str(self.data), "--log", LOG, *words,
+        )  # fmt: skip
+        token: str = made["token"]
+        return token
 
     def words(self, *extra: str) -> list[str]:
         """The words after `tallystick` that serve it on a free port."""
