@@ -10,13 +10,20 @@ one range proof; the receipt of each entry is derived from them here.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from tallystick_merkle.errors import ExchangeError, MalformedError, RefusedError
+from tallystick_merkle.errors import MalformedError, RefusedError
+from tallystick_merkle.exchange.answers import (
+    authorization,
+    hashes_of,
+    number_of,
+    octets_of,
+    read_object,
+    text_of,
+)
 from tallystick_merkle.exchange.base import (
     Exchange,
     Request,
@@ -25,19 +32,17 @@ from tallystick_merkle.exchange.base import (
     persist,
     require,
 )
-from tallystick_merkle.hashing import MAX_SIZE, leaf_hash, leaf_hashes
+from tallystick_merkle.hashing import leaf_hash
 from tallystick_merkle.note import MAX_NOTE
 from tallystick_merkle.policy import Policy, judge
 from tallystick_merkle.rangeproof import RangeTree, range_shape
 from tallystick_merkle.receipt import (
-    MAX_PATH,
     MAX_RECEIPT,
     Receipt,
     Status,
     check_receipt,
     parse_receipt,
 )
-from tallystick_merkle.spelling import parse_hash
 from tallystick_merkle.tile import MAX_ENTRY, format_bundle
 
 MAX_BATCH = 10_000
@@ -174,11 +179,11 @@ def append_entry(
     _check_entry(entry, 0)
     request = _post(log, "/entries", entry, key, wait, timeout_s, 2 * MAX_RECEIPT)
     response = require((yield from persist(request, retry or Retry())), 200, 201)
-    body = _read_json(response.body)
+    body = read_object(response.body)
     leaf = leaf_hash(entry)
-    receipt = parse_receipt(_octets(body, "receipt"))
+    receipt = parse_receipt(octets_of(body, "receipt"))
     verdict = check_receipt(receipt, leaf=leaf, policy=policy, origin=log.origin)
-    if receipt.index != _number(body, "index"):
+    if receipt.index != number_of(body, "index"):
         raise MalformedError("append answer", "index and receipt disagree")
     return Appended(
         receipt.index,
@@ -208,7 +213,9 @@ def append_batch(
     limit = MAX_NOTE + 64 * 1024 + _ITEM_BYTES * len(entries)
     request = _post(log, "/entries:batch", body, key, wait, timeout_s, limit)
     response = require((yield from persist(request, retry or Retry())), 200, 201)
-    return _open_batch(log, entries, policy, response.status, _read_json(response.body))
+    return _open_batch(
+        log, entries, policy, response.status, read_object(response.body)
+    )
 
 
 def encode_batch(entries: Sequence[bytes]) -> bytes:
@@ -237,13 +244,26 @@ def _post(
         raise MalformedError(
             "idempotency key", f"expected 1 to {MAX_KEY} visible ASCII characters"
         )
-    if log.token and not _VISIBLE.fullmatch(log.token):
-        raise MalformedError("token", "expected visible ASCII characters only")
+    headers = {"Content-Type": "application/octet-stream", "Idempotency-Key": key}
+    return writing_request(
+        log, path, body, headers, wait=wait, timeout_s=timeout_s, limit=limit
+    )
+
+
+def writing_request(
+    log: LogAddress,
+    path: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    wait: str,
+    timeout_s: float,
+    limit: int,
+) -> Request:
+    """Build a request that writes; raise MalformedError for a token or wait amiss."""
+    headers = {**headers, **authorization(log.token)}
     if wait not in WAITS:
         raise MalformedError("wait", f"expected one of {WAITS}, found {wait!r}")
-    headers = {"Content-Type": "application/octet-stream", "Idempotency-Key": key}
-    if log.token:
-        headers["Authorization"] = f"Bearer {log.token}"
     url = f"{log.api_url}{path}?wait={wait}"
     if wait == "witnessed":  # the answer has to come before the request is given up
         url += f"&timeout={max(1, int(timeout_s * _WAIT_SHARE))}"
@@ -260,7 +280,7 @@ def _open_batch(
     """Check the answer to a batch whole."""
     leaves = leaf_hashes(list(entries))
     places, refusals = _read_results(body, leaves)
-    checkpoint = _octets(body, "checkpoint")
+    checkpoint = octets_of(body, "checkpoint")
     judged = judge(checkpoint, policy, origin=log.origin)
     head = judged.opened.checkpoint
     taken = list(places.values())
@@ -273,8 +293,8 @@ def _open_batch(
         tree = RangeTree(
             range_shape(start=taken[0], stop=taken[-1] + 1, size=head.size),
             leaves=[leaves[position] for position in places],
-            left=_hashes(proof, "left"),
-            right=_hashes(proof, "right"),
+            left=hashes_of(proof, "left"),
+            right=hashes_of(proof, "right"),
             root=head.root,
         )
     return AppendedBatch(
@@ -302,12 +322,12 @@ def _read_results(
         if not isinstance(item, dict):
             raise MalformedError("batch answer", f"result {position} is no object")
         if "index" in item:
-            places[position] = _number(item, "index")
+            places[position] = number_of(item, "index")
         else:
             refusals[position] = Refusal(
-                _number(item, "status"),
-                clean_text(_text(item, "type")),
-                clean_text(_text(item, "detail")),
+                number_of(item, "status"),
+                clean_text(text_of(item, "type")),
+                clean_text(text_of(item, "detail")),
             )
     return places, refusals
 
@@ -319,48 +339,3 @@ def _check_entry(entry: bytes, position: int) -> None:
             f"{len(entry)} bytes, expected 1 to {MAX_ENTRY}",
             where=f"entry {position}",
         )
-
-
-def _read_json(body: bytes) -> dict[str, object]:
-    """Read a JSON object; raise ExchangeError for anything else."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ExchangeError("the log did not answer in JSON") from error
-    if not isinstance(value, dict):
-        raise ExchangeError("the log did not answer with a JSON object")
-    return value
-
-
-def _text(body: Mapping[str, object], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str):
-        raise MalformedError("append answer", f"no text {name!r}")
-    return value
-
-
-def _octets(body: Mapping[str, object], name: str) -> bytes:
-    """Encode a text of the answer; JSON can spell texts that have no UTF-8."""
-    try:
-        return _text(body, name).encode()
-    except UnicodeEncodeError as error:
-        raise MalformedError("append answer", f"{name!r} is no Unicode") from error
-
-
-def _number(body: Mapping[str, object], name: str) -> int:
-    value = body.get(name)
-    if type(value) is not int or not 0 <= value <= MAX_SIZE:
-        raise MalformedError("append answer", f"no number {name!r}")
-    return value
-
-
-def _hashes(body: Mapping[str, object], name: str) -> list[bytes]:
-    value = body.get(name)
-    if not isinstance(value, list) or len(value) > MAX_PATH:
-        raise MalformedError("batch answer", f"no list of hashes {name!r}")
-    if not all(isinstance(item, str) for item in value):
-        raise MalformedError("batch answer", f"no list of hashes {name!r}")
-    return [
-        parse_hash(item.encode("ascii", "replace"), what="batch answer", where=name)
-        for item in value
-    ]
