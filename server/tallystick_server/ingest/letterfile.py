@@ -1,0 +1,244 @@
+"""The file of the dead letters of one log: SQLite, bounded, oldest out first.
+
+    letters   id (never used twice), received_ms, principal, content_type, code, size,
+              kid, note, body      the last two encrypted, see `letters`
+
+What is deleted is overwritten.  The file lies beside the logs, not in them (D20): it is
+no evidence, and it is not part of their backups.
+
+Everything here blocks and belongs to one thread, the one that opened it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tallystick_server.errors import StoreError
+from tallystick_server.ingest.letters import Stored
+
+VERSION = 1
+"""Version of the file."""
+
+ROW_BYTES = 256
+"""What a letter counts for beside its encrypted parts, in bytes."""
+
+DAY_MS = 24 * 3600 * 1000
+"""A day, in milliseconds."""
+
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS letters (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    received_ms INTEGER NOT NULL,
+    principal TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    code TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    kid BLOB NOT NULL,
+    note BLOB NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS letters_by_time ON letters (received_ms);
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""
+_PARTS = f"{ROW_BYTES} + length(note) + length(body)"
+_CLEAR = "id, received_ms, principal, content_type, code, size, kid, note"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much is kept: letters, bytes of them, and days. No letters: none is kept."""
+
+    most: int
+    most_bytes: int
+    days: int
+
+
+class LetterFile:
+    """The letters on the disk. Raises StoreError when the file cannot be used."""
+
+    def __init__(self, path: Path, bounds: Bounds) -> None:
+        """Open the file, or make it."""
+        self._path = path
+        self._bounds = bounds
+        try:
+            self._base = _connect(path)
+        except (sqlite3.Error, OSError) as error:
+            raise self._unusable(error) from error
+        self._count, self._bytes = self._measure()
+
+    @property
+    def count(self) -> int:
+        """How many letters there are."""
+        return self._count
+
+    @property
+    def total_bytes(self) -> int:
+        """How many bytes they count for."""
+        return self._bytes
+
+    def add(self, make: Sequence[Callable[[int], Stored]], now_ms: int) -> int:
+        """Keep letters, each made with its number; give how many older ones went.
+
+        In one transaction: what is kept is whole, and bounded when this returns.
+        """
+        try:
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                went = self._add(make, now_ms)
+            except BaseException:
+                if self._base.in_transaction:  # some errors have ended it already
+                    self._base.execute("ROLLBACK")
+                self._count, self._bytes = self._measure()
+                raise
+            self._base.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+        return went
+
+    def expire(self, now_ms: int) -> int:
+        """Forget what is too old; give how many letters that were."""
+        before_ms = now_ms - self._bounds.days * DAY_MS
+        return self._delete("received_ms < ?", (before_ms,))
+
+    def newest(self, *, before: int | None, limit: int) -> list[Stored]:
+        """Give letters without their bodies, newest first, those below an id."""
+        where = "" if before is None else "WHERE id < ?"
+        given = (limit,) if before is None else (before, limit)
+        rows = self._rows(
+            f"SELECT {_CLEAR} FROM letters {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 -- our own words
+            given,
+        )
+        return [Stored(*row) for row in rows]
+
+    def find(self, number: int) -> Stored | None:
+        """Give a letter with its body."""
+        rows = self._rows(f"SELECT {_CLEAR}, body FROM letters WHERE id = ?", (number,))  # noqa: S608 -- our own words
+        return Stored(*rows[0]) if rows else None
+
+    def replace_note(self, letter: Stored) -> None:
+        """Write the reason of a letter anew; of one that is gone, nothing."""
+        try:
+            self._base.execute(
+                "UPDATE letters SET code = ?, note = ? WHERE id = ?",
+                (letter.code, letter.note, letter.id),
+            )
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+        self._count, self._bytes = self._measure()
+
+    def drop(self, number: int) -> bool:
+        """Delete a letter; say whether it was there."""
+        return bool(self._delete("id = ?", (number,)))
+
+    def purge(self) -> int:
+        """Delete every letter, and whatever the file still holds of old ones."""
+        gone = self._delete("1", ())
+        try:
+            self._base.execute("VACUUM")
+            self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+        return gone
+
+    def close(self) -> None:
+        """Release the file."""
+        self._base.close()
+
+    def _add(self, make: Sequence[Callable[[int], Stored]], now_ms: int) -> int:
+        number = self._last_number()
+        went = self.expire(now_ms)
+        for one in make:
+            number += 1
+            letter = one(number)
+            self._base.execute(
+                f"INSERT INTO letters ({_CLEAR}, body) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608 -- our own words
+                (
+                    letter.id,
+                    letter.received_ms,
+                    letter.principal,
+                    letter.content_type,
+                    letter.code,
+                    letter.size,
+                    letter.kid,
+                    letter.note,
+                    letter.body,
+                ),
+            )
+            self._count += 1
+            self._bytes += ROW_BYTES + len(letter.note) + len(letter.body)
+            went += self._make_room()
+        return went
+
+    def _make_room(self) -> int:
+        """Delete the oldest letters until there are few enough, of few enough bytes."""
+        went = 0
+        bounds = self._bounds
+        while self._count > bounds.most or self._bytes > bounds.most_bytes:
+            went += self._delete("id = (SELECT min(id) FROM letters)", ())
+        return went
+
+    def _last_number(self) -> int:
+        """The number that was used last, of a letter that is still there or not."""
+        rows = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'letters'", ())
+        return int(rows[0][0]) if rows else 0
+
+    def _delete(self, where: str, given: tuple[int, ...]) -> int:
+        """Delete letters and count them off."""
+        rows = self._rows(
+            f"SELECT count(*), coalesce(sum({_PARTS}), 0) FROM letters WHERE {where}",  # noqa: S608 -- our own words
+            given,
+        )
+        count, size = rows[0]
+        if count:
+            self._rows(f"DELETE FROM letters WHERE {where}", given)  # noqa: S608 -- our own words
+            self._count -= count
+            self._bytes -= size
+        return int(count)
+
+    def _measure(self) -> tuple[int, int]:
+        rows = self._rows(
+            f"SELECT count(*), coalesce(sum({_PARTS}), 0) FROM letters",  # noqa: S608 -- our own words
+            (),
+        )
+        count, size = rows[0]
+        return int(count), int(size)
+
+    def _rows(self, query: str, given: tuple[int, ...]) -> list[tuple[Any, ...]]:
+        try:
+            return self._base.execute(query, given).fetchall()
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> StoreError:
+        return StoreError(f"the dead letters in {self._path} cannot be used: {error}")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open the file for its owner alone, and have deleted content overwritten."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    base = sqlite3.connect(path, isolation_level=None)
+    try:
+        _check_version(base)
+        base.execute("PRAGMA journal_mode = WAL").fetchall()
+        base.execute("PRAGMA synchronous = NORMAL")
+        base.execute("PRAGMA secure_delete = ON").fetchall()
+        base.executescript(_SCHEMA)
+    except BaseException:
+        base.close()
+        raise
+    return base
+
+
+def _check_version(base: sqlite3.Connection) -> None:
+    """Raise sqlite3.DatabaseError for a file of another version; 0 is a new one."""
+    (found,) = base.execute("PRAGMA user_version").fetchone()
+    if found not in (0, VERSION):
+        raise sqlite3.DatabaseError(f"version {found}, expected {VERSION}")
