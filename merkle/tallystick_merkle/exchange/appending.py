@@ -32,7 +32,7 @@ from tallystick_merkle.exchange.base import (
     persist,
     require,
 )
-from tallystick_merkle.hashing import leaf_hash
+from tallystick_merkle.hashing import leaf_hash, leaf_hashes
 from tallystick_merkle.note import MAX_NOTE
 from tallystick_merkle.policy import Policy, judge
 from tallystick_merkle.rangeproof import RangeTree, range_shape
