@@ -16,10 +16,10 @@ export class Refused extends Error {
 export const need = (holds, reason, why) => {
   if (!holds) throw new Refused(reason, why);
 };
-/** SHA-256 of some parts, one after the other. */
+/** SHA-256 of some parts, one after the other; a number stands for one byte. */
 export const sha256 = (...parts) => {
   const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
+  for (const part of parts) hash.update(typeof part === 'number' ? Buffer.of(part) : part);
   return hash.digest();
 };
 export const isBytes = (value, size) => Buffer.isBuffer(value) && value.length === size;

@@ -8,8 +8,8 @@
 // leaf to the root of the checkpoint, and the checkpoint to the keys that you name: the
 // log's, and Ed25519 keys of witnesses, all of which must have cosigned.
 //
-// Ends with 0: witnessed · 1: refused · 2: usage · 3: true as far as it goes, but no
-// witness, or no key at all, stands behind it.
+// Ends with 0: witnessed · 1: refused · 2: usage · 3: not refuted, but not every witness
+// named, or no witness, or no key at all, stands behind it.
 
 import { readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -57,7 +57,7 @@ export function readIndexEntry(data) {
   need(tags.every((tag) => isBytes(tag, 16)), 'malformed', 'a tag of 16 bytes');
   const ascend = tags.every((tag, at) => at === 0 || Buffer.compare(tags[at - 1], tag) < 0);
   need(ascend, 'malformed', 'tags that do not ascend');
-  return { epoch, tags, digest: sha256([0x15], data) };
+  return { epoch, tags, digest: sha256(0x15, data) };
 }
 
 /** Check a disclosure (its decoded value) against a leaf: {timeMs, fields, hidden, single},
@@ -67,7 +67,7 @@ export function checkDisclosure(groups, leaf) {
   const isList = Array.isArray(groups) && groups.length >= 2 && groups.length <= 12;
   need(isList, 'malformed', 'from 2 to 12 groups');
   const digests = groups.map(groupDigest);
-  need(sha256([0x23], ...digests).equals(commitment), 'commitment', 'not of this leaf');
+  need(sha256(0x23, ...digests).equals(commitment), 'commitment', 'not of this leaf');
   const shown = groups.flatMap(checkGroup);
   checkSecond(shown);
   for (const field of shown) checkShape(...field);
@@ -86,7 +86,7 @@ function groupDigest(group) {
   need(slots.length % 4 === 0, 'malformed', 'slots come by fours');
   const isList = names === null || (Array.isArray(names) && names.every(isText));
   need(isList, 'malformed', 'names are texts');
-  return sha256([0x22], ...slots.map(slotDigest));
+  return sha256(0x22, ...slots.map(slotDigest));
 }
 
 function slotDigest(slot) {
@@ -94,7 +94,7 @@ function slotDigest(slot) {
   need(Array.isArray(slot) && slot.length === 3, 'malformed', 'a slot');
   const [salt, name, value] = slot;
   need(isBytes(salt, 16) && isText(name), 'malformed', 'a salt of 16 bytes and a name');
-  return sha256([0x20], salt, encode([name, value]));
+  return sha256(0x20, salt, encode([name, value]));
 }
 
 /** Check what a group shows and where; give [group, slot, name, value] of each field. */
@@ -106,7 +106,7 @@ function checkGroup(group, number) {
   const placed = shown.map(([, at, name]) => [at, name]);
   checkPlaces(number, placed, 'place', 'order');
   if (names === null) return shown;
-  const digest = sha256([0x24], encode(names));
+  const digest = sha256(0x24, encode(names));
   const committed = shown.find(([, at]) => at === 1)?.[3];
   need(isBytes(committed, 32) && committed.equals(digest), 'names', 'not the committed ones');
   need(Math.ceil(names.length / 4) * 4 === slots.length, 'names', 'not as many as slots');
@@ -204,8 +204,8 @@ function isSingle(groups) {
 
 // ---- Evidence: a leaf, its receipt, and a disclosure in one file. ----------------------
 
-/** Check evidence under the log's key and witnesses' keys; without a key of the log the
- *  verdict is 'unsigned', without witnesses 'promised', else 'witnessed'. */
+/** Check evidence under the log's key and witnesses' keys. The verdict is 'unsigned' without
+ *  a key of the log, 'witnessed' where every witness named has cosigned, else 'promised'. */
 export function checkEvidence(data, { log, witnesses = [] } = {}) {
   const map = decode(data);
   const names = map instanceof Map ? [...map.keys()].join() : '';
@@ -219,12 +219,12 @@ export function checkEvidence(data, { log, witnesses = [] } = {}) {
   if (log !== undefined) {
     need(receipt.origin === log.name, 'signature', `of another log, ${receipt.origin}`);
     need(isSignedBy(receipt, log), 'signature', `${log.name} has not signed`);
-    const absent = witnesses.find((witness) => !isSignedBy(receipt, witness));
-    need(absent === undefined, 'signature', `${absent?.name} has not cosigned`);
-    verdict = witnesses.length > 0 ? 'witnessed' : 'promised';
+    const cosigned = witnesses.filter((witness) => isSignedBy(receipt, witness));
+    const isMet = witnesses.length > 0 && cosigned.length === witnesses.length;
+    verdict = isMet ? 'witnessed' : 'promised';
   }
   const { index, size, path } = receipt;
-  const root = rootOf(sha256([0], leaf), index, size, path);
+  const root = rootOf(sha256(0, leaf), index, size, path);
   need(root.equals(receipt.root), 'inclusion', 'the leaf is not in the tree');
   const disclosed = checkDisclosure(map.get('disclosure'), leaf);
   return { verdict, index, size, origin: receipt.origin, ...disclosed };
@@ -233,7 +233,7 @@ export function checkEvidence(data, { log, witnesses = [] } = {}) {
 // ---- The command. ----------------------------------------------------------------------
 
 /** Write a value for people: JSON, bytes in hex, nothing that a terminal would obey. */
-function show(value) {
+export function show(value) {
   if (typeof value === 'bigint') return String(value);
   if (Buffer.isBuffer(value)) return `h'${value.toString('hex')}'`;
   if (Array.isArray(value)) return `[${value.map(show).join(', ')}]`;
@@ -246,7 +246,7 @@ function show(value) {
 
 const MEANING = {
   witnessed: 'the log and every witness named have signed',
-  promised: "the log's word alone: name witnesses with --witness-vkey",
+  promised: "the log's word alone: no witness is named, or one has not cosigned",
   unsigned: "nobody's word: name the log's key with --vkey",
 };
 

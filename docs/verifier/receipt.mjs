@@ -21,22 +21,26 @@ function readDecimal(text) {
 /** Read a C2SP tlog-proof: index, path, and the checkpoint with its signature lines. */
 export function readReceipt(bytes) {
   const text = readText(bytes);
+  need(!/[\x00-\x09\x0b-\x1f]/.test(text), 'malformed', 'a control character');
   const split = text.indexOf('\n\n');
   const [header, ...lines] = text.slice(0, split).split('\n');
   need(split > 0 && header === HEADER, 'malformed', `expected ${HEADER}`);
-  if (lines[0]?.startsWith('extra ')) readBase64(lines.shift().slice(6));
+  if (lines[0]?.startsWith('extra ')) {
+    need(readBase64(lines.shift().slice(6)).length > 0, 'malformed', 'an empty extra line');
+  }
   need(lines[0]?.startsWith('index ') && lines.length <= 64, 'malformed', 'index and path');
   const [index, ...path] = lines;
   const note = text.slice(split + 2);
   const blank = note.lastIndexOf('\n\n');
   const signed = note.slice(0, blank + 1);
   const [origin, size, root, ...more] = signed.slice(0, -1).split('\n');
-  need(blank > 0 && origin && root && !more.includes(''), 'malformed', 'checkpoint');
+  const isWhole = blank > 0 && origin && root && !more.includes('') && note.endsWith('\n');
+  need(isWhole, 'malformed', 'checkpoint');
   return {
     index: readDecimal(index.slice(6)),
     path: path.map((line) => readBase64(line, 32)),
     origin, size: readDecimal(size), root: readBase64(root, 32), signed,
-    lines: note.slice(blank + 2).replace(/\n$/, '').split('\n').map(readSignature),
+    lines: note.slice(blank + 2, -1).split('\n').map(readSignature),
   };
 }
 
@@ -44,6 +48,7 @@ function readSignature(line) {
   const [, name, body] = /^\u2014 (\S+) (\S+)$/.exec(line) ?? [];
   need(name !== undefined, 'malformed', 'a signature line');
   const bytes = readBase64(body);
+  need(bytes.length >= 5, 'malformed', 'a signature of less than 5 bytes');
   return { name, id: bytes.subarray(0, 4), signature: bytes.subarray(4) };
 }
 
@@ -54,10 +59,10 @@ export function rootOf(leafHash, index, size, path) {
   for (const sibling of path) {
     need(sn > 0n, 'inclusion', 'the path is too long');
     if (fn & 1n || fn === sn) {
-      hash = sha256([1], sibling, hash);
+      hash = sha256(1, sibling, hash);
       while (!(fn & 1n) && fn > 0n) [fn, sn] = [fn >> 1n, sn >> 1n];
     } else {
-      hash = sha256([1], hash, sibling);
+      hash = sha256(1, hash, sibling);
     }
     [fn, sn] = [fn >> 1n, sn >> 1n];
   }
@@ -76,7 +81,7 @@ export function readVkey(text) {
   const bytes = Buffer.from(body, 'base64');
   const isKnown = [LOG_KEY, WITNESS_KEY].includes(bytes[0]) && bytes.length === 33;
   need(isKnown, 'usage', `${name}: only Ed25519 keys are checked here`);
-  const digest = sha256(name, [0x0a], bytes).subarray(0, 4);
+  const digest = sha256(name, 0x0a, bytes).subarray(0, 4);
   need(digest.toString('hex') === id, 'usage', `${name}: the key id is not that of the key`);
   const der = Buffer.concat([DER, bytes.subarray(1)]);
   const key = createPublicKey({ key: der, format: 'der', type: 'spki' });

@@ -28,7 +28,7 @@ def check_core(groups: Groups) -> None:
             if check is not None and not check(value):
                 raise ProofError(f"group {number}: {name} has a value out of shape")
             if name.startswith(THING) and not isinstance(value, str):
-                raise ProofError(f"group {number}: {name} is no id")
+                raise ProofError(f"group {number}: {name[:80]!r} is no id")
     _check_targets(groups)
 
 
@@ -46,11 +46,11 @@ def _check_targets(groups: Groups) -> None:
         for name in group or {}:
             if name == TARGET or name.startswith(THING):
                 if listed is None:
-                    raise ProofError(f"{name} is shown without targets")
+                    raise ProofError(f"{name[:80]!r} is shown without targets")
                 if name == TARGET and number not in used:
                     raise ProofError(f"group {number} is no target's")
                 if name.startswith(THING) and not _is_thing(name, number, listed):
-                    raise ProofError(f"{name} is not where targets has a thing")
+                    raise ProofError(f"{name[:80]!r} is not where targets has a thing")
     if (
         listed is not None
         and len(groups) > 2

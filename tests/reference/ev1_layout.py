@@ -71,6 +71,8 @@ def flatten(path: list[str], value: object) -> Iterator[ev1.Field]:
 
 def group_of(name: str, places: Mapping[str, int], listed: list[list[object]]) -> int:
     """The group of an extra field: the actor's, but for what is placed elsewhere."""
+    if name.startswith("targets/"):
+        return 1
     parts = name.split("/")
     for length in range(len(parts), 0, -1):
         target = places.get("/".join(parts[:length]))

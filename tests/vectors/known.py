@@ -28,3 +28,12 @@ def merkle_cases(kind: str) -> list[dict[str, Any]]:
 def raw(text: str) -> bytes:
     """Decode a base64 hash of a merkle case."""
     return b64decode(text)
+
+
+@cache
+def ev1_cases() -> dict[str, dict[str, Any]]:
+    """Return the cases of `ev1`, by the names of their files."""
+    return {
+        path.stem: json.loads(path.read_text("utf-8"))
+        for path in sorted((_HERE / "ev1").glob("*.json"))
+    }

@@ -1,0 +1,161 @@
+"""The verifier in JavaScript agrees with the vectors, and its command says so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.house.source_tree import ROOT
+from tests.vectors.ev1make import FOLDER
+from tests.vectors.known import ev1_cases
+
+pytestmark = pytest.mark.system
+
+RUNNER = ROOT / "tests" / "system" / "ev1_vectors.mjs"
+VERIFIER = ROOT / "docs" / "verifier" / "ev1.mjs"
+KINDS = ("disclosure", "evidence", "leaf", "index-entry")
+CASES = {name: one for name, one in ev1_cases().items() if one["kind"] in KINDS}
+TOLD = {
+    "disclosure": ("fields", "hidden", "single"),
+    "evidence": ("status", "index"),
+    "leaf": ("time_ms", "commitment", "index_digest"),
+    "index-entry": ("epoch", "tags", "digest"),
+}
+
+
+def node(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run node, which `.ci/run` installs; without it nothing can be said."""
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    return subprocess.run(
+        ["node", *words], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Any]:
+    """What the verifier made of every vector."""
+    done = node(str(RUNNER), *(str(FOLDER / f"{name}.json") for name in CASES))
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> Path:
+    """A file of evidence that is witnessed."""
+    path = tmp_path / "kept.evidence"
+    path.write_bytes(bytes.fromhex(CASES["evidence-witnessed"]["data"]))
+    return path
+
+
+def keys(count: int = 2) -> list[str]:
+    """The options that name the log and some witnesses."""
+    one = CASES["evidence-witnessed"]
+    words = ["--vkey", one["vkey"]]
+    for vkey in one["witness_vkeys"][:count]:
+        words += ["--witness-vkey", vkey]
+    return words
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_verifier_in_javascript_agrees_with(
+    name: str, found: dict[str, Any]
+) -> None:
+    one = CASES[name]
+    told = TOLD[one["kind"]] if one["verdict"] == "accepted" else ("reason",)
+
+    assert found[name] == {"verdict": one["verdict"], **{key: one[key] for key in told}}
+
+
+def test_the_command_shows_the_fields_of_witnessed_evidence(evidence: Path) -> None:
+    done = node(str(VERIFIER), str(evidence), *keys())
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        'entry 5 of 8 in "example.com/testlog", 2026-11-23T12:00:00.123Z',
+        '  0 "action": "user.role.updated"',
+        '  1 "actor": ["user", "alice@example.com"]',
+        '  2 "after/role": "admin"',
+        "19 slots are hidden",
+        "witnessed: the log and every witness named have signed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict"), [(keys(0), "promised"), ([], "unsigned")]
+)
+def test_the_command_ends_with_3_where_less_is_known(
+    evidence: Path, words: list[str], verdict: str
+) -> None:
+    done = node(str(VERIFIER), str(evidence), *words)
+
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout.splitlines()[-1].startswith(f"{verdict}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("evidence-cosignature-edited", "signature"), ("evidence-cut-short", "malformed")],
+)
+def test_the_command_ends_with_1_for_what_is_refused(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    path = tmp_path / "bad.evidence"
+    path.write_bytes(bytes.fromhex(CASES[name]["data"]))
+
+    done = node(str(VERIFIER), str(path), *keys())
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"REFUSED, {reason}: ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["missing.evidence"],
+        ["a.evidence", "b.evidence"],
+        ["a.evidence", "--key"],
+        ["a.evidence", "--vkey"],
+        ["a.evidence", "--vkey", "log.example+00000000+AAAA"],
+        ["a.evidence", *keys()[2:]],
+        ["a.evidence", "--vkey", keys()[3]],
+        ["a.evidence", *keys()[:2], "--witness-vkey", keys()[1]],
+    ],
+    ids=[
+        "nothing",
+        "no-file",
+        "two-files",
+        "no-such-option",
+        "no-key",
+        "wrong-id",
+        "no-log",
+        "witness-as-log",
+        "log-as-witness",
+    ],
+)
+def test_the_command_ends_with_2_when_it_is_called_wrongly(words: list[str]) -> None:
+    done = node(str(VERIFIER), *words)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_command_writes_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
+    whole = CASES["shown-texts"]
+    program = (
+        f"import {{ show, decode }} from {json.dumps(VERIFIER.as_uri())};"
+        f"console.log(show(decode(Buffer.from('{whole['fields']}', 'hex'))))"
+    )
+
+    done = node("--input-type=module", "--eval", program)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip("\n").isprintable()
+    assert "\\u001b[31m" in done.stdout
