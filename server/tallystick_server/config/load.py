@@ -34,7 +34,6 @@ from tallystick_server.config.model import (
     LogSettings,
     Section,
     ServerSettings,
-    VaultSettings,
 )
 from tallystick_server.errors import UsageError
 
@@ -67,7 +66,6 @@ class Settings(BaseSettings):
 
     server: ServerSettings = ServerSettings()
     logs: dict[LogName, LogSettings] = Field(default_factory=dict)
-    vault: VaultSettings = VaultSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -164,8 +162,6 @@ def _place_paths(tree: Tree, folder: Path) -> Tree:
     placed = dict(tree)
     if isinstance(server := tree.get("server"), dict):
         placed["server"] = _place_in(ServerSettings, server, folder)
-    if isinstance(vault := tree.get("vault"), dict):
-        placed["vault"] = _place_in(VaultSettings, vault, folder)
     if isinstance(logs := tree.get("logs"), dict):
         placed["logs"] = {
             name: _place_in(LogSettings, log, folder) if isinstance(log, dict) else log

@@ -3,7 +3,6 @@
     [server]        one process: where it keeps its data, where it listens, its limits
     [logs.NAME]     one log: whom to ask for cosignatures, where its anchor is, and of a
                     log of events who may read it and what becomes of doubtful ones
-    [vault]         the keys of what events say
 
 Unknown keys are refused.  No secret is ever written here: keys and tokens are files
 below `data`, and only paths are configured.  How a value is found (flag, environment,
@@ -299,15 +298,4 @@ class LogSettings(Section):
         le=3650,
         description="Days after which a refused event is forgotten. Danger: it holds"
         " what somebody sent, encrypted as one. Of a log of events.",
-    )
-
-
-class VaultSettings(Section):
-    """`[vault]`: the keys of what the events of all logs say."""
-
-    root_key_file: Path | None = Field(
-        default=None,
-        description="File of the key that wraps all keys of the vault. Default:"
-        " keys/vault.root below data. Danger: without it no event can be opened again;"
-        " keep a copy apart from that of the vault.",
     )

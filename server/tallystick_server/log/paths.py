@@ -10,8 +10,6 @@ data/logs/NAME/evidence/        heads that contradict this log
 data/logs/NAME/restored.json    there while the log is a copy that may not sign
 data/logs/.NAME.new/            a log that `init` is making, or was
 data/logs/.NAME.restore/        a log that `restore` is making, or was
-data/keys/vault.root            wraps the keys of the vault, unless it lies elsewhere
-data/vault/                     the keys of what events say, of all logs
 data/derived/NAME/              what is made from the events of a log; no part of it
 """
 
@@ -96,19 +94,6 @@ def evidence_directory(data: Path, name: str) -> Path:
 def vkeys_path(data: Path, name: str) -> Path:
     """The log's public keys as it was made: signing, next and recovery key."""
     return log_directory(data, name) / "vkeys"
-
-
-def vault_directory(data: Path) -> Path:
-    """Where the keys of what events say are, of all logs."""
-    return data / "vault"
-
-
-def vault_root_path(data: Path) -> Path:
-    """The usual place of the key that wraps those of the vault.
-
-    No log's key has this name: theirs end in `.skey`.
-    """
-    return keys_directory(data) / "vault.root"
 
 
 def derived_directory(data: Path, name: str) -> Path:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tallystick_client.cli.settings import Settings
-from tallystick_server.config.model import LogSettings, ServerSettings, VaultSettings
+from tallystick_server.config.model import LogSettings, ServerSettings
 from tallystick_server.errors import RequestError
 from tallystick_server.web import problems
 from tallystick_server.web.app import ROUTES
@@ -77,7 +77,6 @@ CONFIG = (REFERENCE / "config.md").read_text("utf-8")
     [
         ("[server]", ServerSettings),
         ("[logs.NAME]", LogSettings),
-        ("[vault]", VaultSettings),
         ("[witness]", WitnessSettings),
     ],
 )
@@ -100,7 +99,6 @@ def test_the_configuration_reference_is_that_of_the_model(
     [
         ("[server]", ServerSettings),
         ("[logs.NAME]", LogSettings),
-        ("[vault]", VaultSettings),
     ],
 )
 def test_the_configuration_reference_says_what_the_model_says(

@@ -43,6 +43,7 @@ def test_init_answers_with_all_that_is_needed_next(tmp_path: Path) -> None:
         "api_path",
         "token",
         "scopes",
+        "vault_root_file",
     ]
     assert (made["kind"], made["scopes"]) == ("raw", ["append"])
     assert parse_vkey(made["vkey"]).name == made["origin"] == ORIGIN

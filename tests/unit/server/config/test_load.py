@@ -73,20 +73,20 @@ def test_a_relative_path_of_the_file_counts_from_its_folder(tmp_path: Path) -> N
     assert (log.policy, log.anchor) == (tmp_path / "../p", tmp_path / "a")
 
 
-def test_the_vaults_key_may_lie_anywhere_and_is_no_secret_itself(
+def test_the_vaults_key_may_lie_anywhere_and_its_place_is_no_secret(
     tmp_path: Path,
 ) -> None:
-    file = write(tmp_path, '[vault]\nroot_key_file = "safe/root"\n')
-    environment = {"TALLYSTICK_VAULT__ROOT_KEY_FILE": "/run/root"}
+    file = write(tmp_path, '[server]\nvault_root = "safe/root"\n')
+    environment = {"TALLYSTICK_SERVER__VAULT_ROOT": "/run/root"}
 
     usual = load(environment={})
     placed = load(file=file, environment={})
     given = load(file=file, environment=environment)
 
-    assert usual.settings.vault.root_key_file is None
-    assert placed.settings.vault.root_key_file == tmp_path / "safe" / "root"
+    assert usual.settings.server.vault_root is None
+    assert placed.settings.server.vault_root == tmp_path / "safe" / "root"
     shown = {one.path: (one.value, one.origin) for one in given.values()}
-    assert shown["vault.root_key_file"] == ("/run/root", "env")
+    assert shown["server.vault_root"] == ("/run/root", "env")
 
 
 def test_a_log_of_events_is_not_public_and_takes_any_action_by_default() -> None:

@@ -23,8 +23,6 @@ from tallystick_server.log.paths import (
     recovery_key_path,
     staging_directory,
     store_directory,
-    vault_directory,
-    vault_root_path,
     vkeys_path,
 )
 
@@ -78,10 +76,3 @@ def test_logs_are_listed_in_order_and_nothing_else_is(tmp_path: Path) -> None:
 
     assert log_names(tmp_path) == ["a", "b"]
     assert keys_directory(tmp_path) == tmp_path / "keys"
-
-
-def test_what_all_logs_share_lies_beside_them() -> None:
-    data = Path("data")
-
-    assert vault_directory(data) == data / "vault"
-    assert vault_root_path(data) == data / "keys" / "vault.root"
