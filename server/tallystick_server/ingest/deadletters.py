@@ -34,7 +34,7 @@ from tallystick_server.ingest.letters import (
     seal,
     seal_again,
 )
-from tallystick_server.vault.base import Vault, VaultKey
+from tallystick_server.vault.base import VaultKey
 
 SAY_EVERY_MS = 60_000
 """How often it is logged that letters are not kept, or went to make room."""
@@ -59,23 +59,6 @@ class LetterKeys(Protocol):
     def find(self, kid: bytes) -> VaultKey | None:
         """Give a key by its id; None when it is gone."""
         ...
-
-
-class VaultLetterKeys:
-    """The keys of dead letters in a vault, under one name."""
-
-    def __init__(self, vault: Vault, name: bytes) -> None:
-        """Take the vault and the name of the key."""
-        self._vault = vault
-        self._name = name
-
-    def current(self) -> VaultKey:
-        """Give the key for new letters."""
-        return self._vault.ensure([self._name])[self._name]
-
-    def find(self, kid: bytes) -> VaultKey | None:
-        """Give a key by its id."""
-        return self._vault.by_kid([kid]).get(kid)
 
 
 @dataclass(frozen=True, slots=True)
