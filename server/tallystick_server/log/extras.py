@@ -15,11 +15,11 @@ from tallystick_server.storage.lmdb import LmdbStore
 from tallystick_server.storage.records import (
     ENTRIES,
     META,
-    META_ITEMS,
     ROWS,
     unpack_index,
     unpack_row_key,
 )
+from tallystick_server.storage.sides import meta_items
 
 
 class ExtrasCheck:
@@ -76,8 +76,9 @@ class ExtrasCheck:
 
     def check_meta(self) -> None:
         """Find items of the table `meta` that are not known."""
+        known = meta_items(self._store.about.kind)
         for key in self._keys(META):
-            if key not in META_ITEMS:
+            if key not in known:
                 text = f"table meta: unknown item {key!r}"
                 self._findings.add(Problem(Kind.META, text))
 

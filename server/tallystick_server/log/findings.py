@@ -29,6 +29,10 @@ class Kind(StrEnum):
     """The published checkpoint, or its cosignatures."""
     KEY = "key"
     """An idempotency key."""
+    RECORD = "record"
+    """The record of an event, or its index entry: missing, wrong, or too much."""
+    ID = "id"
+    """An event id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@
                that it stands on; times in order
     published  seal; its head is stored, it is signed, and the policy is met if given
     keys       seal; every idempotency key points into the log, each entry has one
+    sides      in a log of events: the record of each event and its id (see `sidecheck`)
 
-Every problem is named; what cannot be read is a problem too, and the check goes on.
-Another process may be writing: the log is checked up to the head that was the last
-one at the beginning.
+Events have no idempotency keys, entries of the server's own among them have.  Every
+problem is named; what cannot be read is a problem too, and the check goes on.  Another
+process may be writing: the log is checked up to the head that was the last one at the
+beginning.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from tallystick_merkle.genesis import EVENTS
 from tallystick_merkle.hashing import EMPTY_ROOT
 from tallystick_merkle.keys import VerifierKey
 from tallystick_merkle.policy import Policy
@@ -30,6 +33,7 @@ from tallystick_server.log.recordcheck import (
     check_genesis,
     check_published,
 )
+from tallystick_server.log.sidecheck import SideCheck
 from tallystick_server.log.treecheck import TreeCheck
 from tallystick_server.storage.base import Head, Published
 from tallystick_server.storage.lmdb import LmdbStore
@@ -62,10 +66,10 @@ class Known:
 class FsckReport:
     """What a check found. `size` and `root` are those derived from the entries.
 
-    `problems` lists the first ones, `counts` has all of them by kind.  `doubts` are
-    idempotency keys whose digest cannot be derived, though their seal fits: a batch
-    from which entries were refused has such a one, and so has a forged key; a damaged
-    one is a problem.
+    `heads`, `keys` and `events` count those that there are.  `problems` lists
+    the first ones, `counts` has all of them by kind.  `doubts` are idempotency keys
+    whose digest cannot be derived, though their seal fits: a batch from which entries
+    were refused has such a one, and so has a forged key; a damaged one is a problem.
     """
 
     size: int
@@ -76,6 +80,7 @@ class FsckReport:
     counts: dict[Kind, int]
     doubts: tuple[Problem, ...]
     doubt_count: int
+    events: int = 0
 
     @property
     def is_sound(self) -> bool:
@@ -120,8 +125,9 @@ class _Check:
                 policy=self._known.policy,
                 findings=self._findings,
             )
+        events = self._check_sides(last.size)
         keys = KeyCheck(self._store, last, self._findings)
-        self._check_keys(last.size, keys)
+        self._check_keys(last.size, keys, expected=max(last.size - 1, 0) - events)
         return FsckReport(
             last.size,
             root,
@@ -131,6 +137,7 @@ class _Check:
             dict(self._findings.counts),
             tuple(keys.doubts.problems),
             keys.doubts.counts.total(),
+            events,
         )
 
     def _read_published(self) -> Published | None:
@@ -202,8 +209,16 @@ class _Check:
                 findings=self._findings,
             )
 
-    def _check_keys(self, size: int, keys: KeyCheck) -> None:
-        """Check every idempotency key, and that they stand for all entries but 0."""
+    def _check_sides(self, size: int) -> int:
+        """Check what is stored beside events; give how many there are."""
+        if self._store.about.kind != EVENTS:
+            return 0
+        sides = SideCheck(self._store, size, self._findings, latest=self._latest)
+        sides.run()
+        return sides.events
+
+    def _check_keys(self, size: int, keys: KeyCheck, *, expected: int) -> None:
+        """Check every idempotency key, and for how many entries they stand."""
         for key, value in self._scan(KEYS, self._findings):
             try:
                 used = unpack_used_key(key, value)
@@ -212,8 +227,8 @@ class _Check:
                 continue
             if not size <= used.first < self._latest():  # committed meanwhile
                 keys.check(key, used)
-        if keys.covered != max(size - 1, 0):
-            text = f"idempotency keys stand for {keys.covered} entries of {size - 1}"
+        if keys.covered != expected:
+            text = f"idempotency keys stand for {keys.covered} entries of {expected}"
             self._report(Kind.KEY, text)
 
     def _heads(self, findings: Findings) -> Iterator[Head]:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
+from tallystick_merkle.genesis import EVENTS, RAW
 from tallystick_merkle.keys import SigningKey
 from tallystick_merkle.tile import format_bundle
 from tallystick_server.clock import SetClock
@@ -22,6 +23,7 @@ from tallystick_server.log.startup import load_state
 from tallystick_server.log.writer import Writer
 from tallystick_server.storage.base import Published
 from tallystick_server.storage.lmdb import LmdbStore, open_store
+from tests.fakes.sealed import events
 
 NAME = "events"
 ORIGIN = "log.example/events"
@@ -29,6 +31,9 @@ COUNTS = (1, 1, 300, 1, 298, 1, 1, 3)
 """Entries of each commit; with the genesis entry they make SIZE."""
 
 SIZE = 1 + sum(COUNTS)
+
+OWN = 3
+"""The commit that is of the server's own, in a log of events: one entry, at 303."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,21 @@ def opened(place: Path) -> Iterator[LmdbStore]:
         store.close()
 
 
-def make_log(data: Path) -> StoredLog:
-    """Make a log of SIZE entries, a head for each commit; publish its last but one."""
-    numbers = count()
+def make_log(data: Path, kind: str = RAW) -> StoredLog:
+    """Make a log of SIZE entries, a head for each commit; publish its last but one.
+
+    In a log of events all are events, but for the genesis entry and those of OWN.
+    """
     clock = SetClock()
+    log = empty_log(data, kind, clock)
+    with opened(log.place) as store:
+        grow_log(store, log, clock)
+    return log
+
+
+def empty_log(data: Path, kind: str, clock: SetClock) -> StoredLog:
+    """Make a log of nothing but its genesis entry."""
+    numbers = count()
     made = create_log(
         data,
         name=NAME,
@@ -69,11 +85,9 @@ def make_log(data: Path) -> StoredLog:
         recovery=None,
         clock=clock,
         draw_seed=lambda: sha256(b"%d" % next(numbers)).digest(),
+        kind=kind,
     )
-    log = known_log(data, Known(made.key, made.next_key, made.recovery_key))
-    with opened(log.place) as store:
-        grow_log(store, log, clock)
-    return log
+    return known_log(data, Known(made.key, made.next_key, made.recovery_key))
 
 
 def known_log(data: Path, known: Known) -> StoredLog:
@@ -93,7 +107,11 @@ def grow_log(
             head = writer.state.head
             writer.publish(Published(head.size, head.note, head.time_ms + 1))
         clock.advance(5)
-        writer.commit([submission(keys_from + at, entries)])
+        if store.about.kind == EVENTS and at != OWN:
+            first = writer.state.head.size
+            writer.commit([events(range(first, first + entries))])
+        else:
+            writer.commit([submission(keys_from + at, entries)])
 
 
 def submission(at: int, size: int) -> Submission:
