@@ -80,6 +80,7 @@ def _check(loaded: Loaded, name: str) -> dict[str, object]:
         "root": report.root.hex(),
         "heads": report.heads,
         "keys": report.keys,
+        "events": report.events,
         "doubts": report.doubt_count,
         "counts": {kind.value: count for kind, count in report.counts.items()},
         "problems": [asdict(problem) for problem in report.problems],
@@ -90,9 +91,11 @@ def _describe(report: dict[str, object]) -> Iterator[str]:
     """Say for people what was found in one log."""
     problems = report["problems"]
     if report["sound"]:
+        events = f" ({report['events']} events)" if report["events"] else ""
         yield (
-            f"{report['log']}: sound: {report['size']} entries, {report['heads']}"
-            f" heads, {report['keys']} idempotency keys; root {report['root']}"
+            f"{report['log']}: sound: {report['size']} entries{events},"
+            f" {report['heads']} heads, {report['keys']} idempotency keys;"
+            f" root {report['root']}"
         )
         return
     yield f"{report['log']}: DAMAGED: {report['counts']}"
