@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 from unicodedata import category, is_normalized
 
@@ -121,16 +122,14 @@ class Field(NamedTuple):
     pair: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(NamedTuple):
     """An actor: type and id."""
 
     type: str
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A target: type and id, and whether it is a person, a data subject of its own."""
 
     type: str
@@ -138,8 +137,7 @@ class Target:
     person: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Producer:
+class Producer(NamedTuple):
     """Who says so: the service (a principal), its instance, and the event's number.
 
     `epoch` tells starts of the instance apart; `sequence` counts up within one.
@@ -284,8 +282,16 @@ def check_name(name: object, *, where: str) -> str:
 
 
 _MAX_NESTING = 11  # evidence adds five levels around a value, CBOR ends at 16
+_REMEMBERED = 8192  # names of fields: few, and the same in event after event
+_key = lru_cache(_REMEMBERED)(pack_text)
 _ID = re.compile(EVENT_ID, re.ASCII)
 _BAD_ESCAPE = re.compile(r"~(?![01])")
+
+
+@lru_cache(_REMEMBERED)
+def _inner_name(name: str, part: object) -> str:
+    """Add a part to a name; raise MalformedError for an impossible one."""
+    return f"{name}/{check_name(part, where=f'/{name}')}"
 
 
 def _flatten(name: str, value: Value, parts: int, fields: list[Field]) -> None:
@@ -294,12 +300,11 @@ def _flatten(name: str, value: Value, parts: int, fields: list[Field]) -> None:
         if len(value) > MAX_FIELDS:
             raise MalformedError("event", f"over {MAX_FIELDS} fields", where=f"/{name}")
         for part, item in value.items():
-            inner = f"{name}/{check_name(part, where=f'/{name}')}"
-            _flatten(inner, item, parts - 1, fields)
+            _flatten(_inner_name(name, part), item, parts - 1, fields)
         return
     if not isinstance(value, str):
         check_value(value, where=f"/{name}")
-    key = pack_text(name)
+    key = _key(name)
     try:
         data = pack(value)
     except MalformedError as error:

@@ -23,7 +23,14 @@ from typing import Any
 
 from tallystick_merkle.canonical import pack, pack_bytes, pack_head, pack_text
 from tallystick_merkle.errors import MalformedError
-from tallystick_merkle.event import Event, Field, Target, make_field, unescape
+from tallystick_merkle.event import (
+    PERSON_TYPES,
+    Event,
+    Field,
+    Target,
+    make_field,
+    unescape,
+)
 from tallystick_merkle.eventjson import format_time
 
 CORE = (
@@ -90,18 +97,18 @@ def lay_out(
     """
     actor = event.actor
     persons: list[Target] = []
-    listed: list[list[str | int]] = []
+    listed: list[tuple[str, int]] = []
     free: list[Field] = list(event.fields)
     for index, target in enumerate(event.targets):
         if not target.person:
-            listed.append([target.type, 0])
+            listed.append((target.type, 0))
             free.append(make_field(f"{THING}{index}", target.id))
         elif target.id == actor.id and target.type == actor.type:
-            listed.append([target.type, 1])
+            listed.append((target.type, 1))
         else:
             if target not in persons:
                 persons.append(target)
-            listed.append([target.type, 2 + persons.index(target)])
+            listed.append((target.type, 2 + persons.index(target)))
     if len(free) != len(event.fields):
         free.sort()
     shares = _share(free, places, listed, len(persons)) if places else [free]
@@ -184,7 +191,8 @@ def _assemble_target(
         found = known.get(ACTOR if group == 1 else TARGET)
         return {"type": kind, **({"id": found[1]} if found else {}), "person": True}
     name = f"{THING}{number}"
-    return {"type": kind, **({"id": known[name]} if name in known else {})}
+    body = {"type": kind, **({"id": known[name]} if name in known else {})}
+    return {**body, "person": False} if kind in PERSON_TYPES else body
 
 
 def _put(body: dict[str, Any], name: str, value: object) -> None:
@@ -199,34 +207,50 @@ def _put(body: dict[str, Any], name: str, value: object) -> None:
     body[last] = value
 
 
-def _facts(event: Event, tenant: str, listed: list[list[str | int]]) -> Group:
+def _facts(event: Event, tenant: str, listed: list[tuple[str, int]]) -> Group:
     """Lay out group 0."""
-    producer, schema = event.producer, event.schema
-    target_pairs = b"".join(
-        b"\x82" + pack_text(str(kind)) + pack(number) for kind, number in listed
-    )
-    code, region, corrects = event.code, event.region, event.corrects
+    producer, code = event.producer, event.code
+    schema = event.schema
     return Group(
         CORE,
         (
-            _HEADS[0] + pack_text(event.event_id),
+            _HEADS[0] + b"\x78\x24" + event.event_id.encode(),
             _FACT_NAMES,
-            _HEADS[2] + pack_text(tenant),
-            _HEADS[3] + pack_text(event.action),
-            _HEADS[4] + b"\x82" + pack_text(event.outcome) + pack(code),
+            _fact(2, tenant),
+            _fact(3, event.action),
+            _outcome(event.outcome, code),
             _HEADS[5] + pack_head(0, event.occurred_ms),
-            _HEADS[6] + pack(None if schema is None else [schema[0], schema[1]]),
-            _HEADS[7]
-            + b"\x84"
-            + pack_text(producer.service)
-            + pack_text(producer.instance)
-            + pack_head(0, producer.epoch)
+            _NO_SCHEMA if schema is None else _HEADS[6] + pack(list(schema)),
+            _producer(producer.service, producer.instance, producer.epoch)
             + pack_head(0, producer.sequence),
-            _HEADS[8] + pack_head(0x80, len(listed)) + target_pairs,
-            _HEADS[9] + pack(region),
-            _HEADS[10] + pack(corrects),
+            _targets(tuple(listed)),
+            _fact(9, event.region),
+            _fact(10, event.corrects),
         ),
     )
+
+
+@lru_cache(maxsize=4096)
+def _fact(slot: int, value: str | None) -> bytes:
+    """Encode a slot of group 0 that holds one text, or nothing."""
+    return _HEADS[slot] + pack(value)
+
+
+@lru_cache(maxsize=4096)
+def _outcome(result: str, code: str | None) -> bytes:
+    return _HEADS[4] + pack([result, code])
+
+
+@lru_cache(maxsize=4096)
+def _targets(listed: tuple[tuple[str, int], ...]) -> bytes:
+    return _HEADS[8] + pack(listed)
+
+
+@lru_cache(maxsize=4096)
+def _producer(service: str, instance: str, epoch: int) -> bytes:
+    """Encode a producer up to its sequence number, which comes last."""
+    parts = pack_text(service) + pack_text(instance) + pack_head(0, epoch)
+    return _HEADS[7] + b"\x84" + parts
 
 
 def _group(name: str, kind: str, subject: str, fields: list[Field]) -> Group:
@@ -240,7 +264,7 @@ def _group(name: str, kind: str, subject: str, fields: list[Field]) -> Group:
 def _share(
     free: list[Field],
     places: Mapping[str, int],
-    listed: list[list[str | int]],
+    listed: list[tuple[str, int]],
     persons: int,
 ) -> list[list[Field]]:
     """Give each field to the actor or to the person that the schema names."""
@@ -250,7 +274,7 @@ def _share(
         index = None if is_thing else _place_of(one.name, places)
         number = 1
         if index is not None and index < len(listed):
-            number = max(1, int(listed[index][1]))
+            number = max(1, listed[index][1])
         shares[number - 1].append(one)
     return shares
 
@@ -276,3 +300,4 @@ _OBJECTS = {
 _HEADS = tuple(_head(name) for name in CORE)
 _ACTOR_HEAD, _TARGET_HEAD, _NAMES_HEAD = _head(ACTOR), _head(TARGET), _head(NAMES)
 _FACT_NAMES = names_pair(CORE)
+_NO_SCHEMA = _HEADS[6] + pack(None)

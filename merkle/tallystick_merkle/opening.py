@@ -90,7 +90,7 @@ def relay(event: Event, opening: Opening) -> Layout:
         raise ProofError("the opening is of another schema")
     whole = replace(
         event,
-        producer=replace(producer, service=opening.service),
+        producer=producer._replace(service=opening.service),
         schema=opening.schema,
     )
     return lay_out(whole, tenant=opening.tenant, places=opening.places)

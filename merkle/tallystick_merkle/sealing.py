@@ -31,7 +31,7 @@ from tallystick_merkle.canonical import pack_head
 from tallystick_merkle.errors import MalformedError, ProofError
 from tallystick_merkle.event import MAX_EVENT, id_bytes
 from tallystick_merkle.hashing import HASH_SIZE
-from tallystick_merkle.layout import MAX_GROUPS, Group, Layout
+from tallystick_merkle.layout import MAX_GROUPS, Layout
 from tallystick_merkle.leaf import MAX_TIME_MS
 
 SEED_SIZE = 16
@@ -170,24 +170,19 @@ def seal(
     ivs: Sequence[bytes],
 ) -> Sealed:
     """Commit to an event and encrypt it, group by group."""
-    event_id = id_bytes(layout.event_id)
-    digests, parts = [], [pack_head(0x80, len(layout.groups))]
-    for number, group in enumerate(layout.groups):
-        seed, key, iv = seeds[number], keys[number], ivs[number]
-        digest = commit_group(group.pairs, seed, number)
-        plain = _plain(group, seed)
-        secret = key.aead.encrypt(iv, plain, _AAD + event_id + digest[:16])
+    bound = _AAD + id_bytes(layout.event_id)
+    digests: list[bytes] = []
+    parts = [pack_head(0x80, len(layout.groups))]
+    for number, (group, key, seed, iv) in enumerate(
+        zip(layout.groups, keys, seeds, ivs, strict=True)
+    ):
+        pairs = group.pairs
+        digest = commit_group(pairs, seed, number)
         digests.append(digest)
-        parts += (
-            b"\x84\x48",
-            key.kid,
-            b"\x4c",
-            iv,
-            b"\x58\x20",
-            digest,
-            pack_head(0x40, len(secret)),
-            secret,
-        )
+        plain = pack_head(0x80, 1 + len(pairs)) + b"\x50" + seed + b"".join(pairs)
+        secret = key.aead.encrypt(iv, plain, bound + digest[:16])
+        head = b"\x84\x48" + key.kid + b"\x4c" + iv + b"\x58\x20" + digest
+        parts += head, pack_head(0x40, len(secret)), secret
     return Sealed(commit_event(digests), b"".join(parts))
 
 
@@ -231,11 +226,6 @@ def open_group(record: Record, number: int, aead: AESGCM) -> OpenedGroup:
     if commit_group(opened.pairs, opened.seed, number) != group.digest:
         raise ProofError(f"group {number} is not what was committed")
     return opened
-
-
-def _plain(group: Group, seed: bytes) -> bytes:
-    head = pack_head(0x80, 1 + len(group.pairs))
-    return head + b"\x50" + seed + b"".join(group.pairs)
 
 
 def _read_plain(plain: bytes) -> OpenedGroup:
