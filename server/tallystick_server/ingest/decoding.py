@@ -99,5 +99,6 @@ def _read_cbor(item: bytes) -> object:
         return canonical.decode(item)
     except MalformedError as error:
         place = f" ({error.where})" if error.where else ""
-        why = f"not deterministic CBOR{place}: {error.why}"
+        advice = "; send decimals as text" if "float" in error.why else ""
+        why = f"not deterministic CBOR{place}: {error.why}{advice}"
         raise MalformedError("event", why) from error
