@@ -1,0 +1,77 @@
+"""Index entries have one spelling; tags tell epochs and dimensions apart."""
+
+from itertools import pairwise, product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallystick_merkle.tags import (
+    MAX_EPOCH,
+    MAX_TAGS,
+    PERSONAL,
+    TAG_SIZE,
+    Dimension,
+    format_index_entry,
+    index_digest,
+    make_tag,
+    order_tags,
+    parse_index_entry,
+)
+from tests.reference import ev1
+from tests.unit.merkle.hostile import check_parser, hostile
+
+EPOCHS = st.integers(0, MAX_EPOCH)
+TAGS = st.binary(min_size=TAG_SIZE, max_size=TAG_SIZE)
+SETS = st.sets(TAGS, min_size=1, max_size=MAX_TAGS)
+
+
+def written(entry: tuple[int, tuple[bytes, ...]]) -> bytes:
+    return format_index_entry(*entry)
+
+
+@given(EPOCHS, SETS)
+def test_an_index_entry_is_that_of_the_reference(epoch: int, tags: set[bytes]) -> None:
+    data = format_index_entry(epoch, order_tags(tags))
+
+    assert data == ev1.index_entry(epoch, tags)
+    assert parse_index_entry(data) == (epoch, tuple(sorted(tags)))
+    assert index_digest(data) == ev1.index_digest(data)
+
+
+@given(
+    hostile(
+        ev1.index_entry(0, [bytes(16), b"\x01" * 16]), ev1.index_entry(300, [bytes(16)])
+    )
+)
+def test_any_index_entry_is_refused_or_the_one_spelling(data: bytes) -> None:
+    check_parser(data, parse_index_entry, written)
+
+
+@given(st.lists(TAGS))
+def test_tags_are_ordered_each_once(tags: list[bytes]) -> None:
+    ordered = order_tags(tags + tags)
+
+    assert set(ordered) == set(tags)
+    assert all(one < two for one, two in pairwise(ordered))
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_a_tag_tells_dimension_and_epoch_apart(secret: bytes) -> None:
+    tags = [
+        make_tag(secret, dimension, epoch)
+        for dimension, epoch in product(Dimension, (0, 1, MAX_EPOCH))
+    ]
+
+    assert len(set(tags)) == len(tags)
+    assert {len(tag) for tag in tags} == {TAG_SIZE}
+
+
+def test_persons_are_actors_and_targets() -> None:
+    assert {Dimension.ACTOR, Dimension.TARGET} == PERSONAL
+
+
+@pytest.mark.parametrize("epoch", [-1, MAX_EPOCH + 1])
+def test_a_tag_of_no_epoch_is_not_made(epoch: int) -> None:
+    with pytest.raises(OverflowError):
+        make_tag(bytes(32), Dimension.ACTION, epoch)
