@@ -104,6 +104,7 @@ def copy_to(place: Path, root: RootKey, target: Path, on_step: OnStep) -> Copied
         try:
             write_generation(fresh, read_generation(place))
             (fresh / ROWS).mkdir(mode=0o700)
+            on_step("copy", 0, 1)
             copy_store(
                 place / ROWS,
                 fresh / ROWS,
@@ -159,6 +160,7 @@ def _read_back(place: Path, root: RootKey, on_step: OnStep) -> Copied:
     """Open every row of a copy, as the device has it; leave no lock file in it."""
     sync_names(place / ROWS)
     sync_names(place)
+    on_step("check", 0, 1)
     require_structure(place / ROWS)
     vault = open_generation(place, root, DirectoryLock(place))
     try:

@@ -71,6 +71,7 @@ def rotate(order: RotationOrder, root: RootKey, on_step: OnStep) -> Copied:
             on_step("seal", 0, 1)
             fresh.mkdir(mode=0o700)
             made = _seal_anew(vault, fresh, root, order.draw, on_step)
+            on_step("compare", 0, 1)
             _compare(vault, fresh, root, on_step)
             if order.backup is not None:
                 copy_to(fresh, root, order.backup, on_step)
