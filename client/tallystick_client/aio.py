@@ -19,13 +19,20 @@ from typing import Self, TypeVar
 
 from tallystick_client.aiohttp_transport import AiohttpTransport
 from tallystick_client.auditing import Progress
-from tallystick_client.results import Audited, Head, Proven, Upgrade
-from tallystick_client.session import ONE_LOOK, Patience, Session, Wait, held_of
+from tallystick_client.eventsession import (
+    Draft,
+    EventSession,
+    Given,
+    held_of_events,
+)
+from tallystick_client.results import Audited, Head, Proven, SubmittedEvents, Upgrade
+from tallystick_client.session import ONE_LOOK, Patience, Wait
 from tallystick_client.transport import AsyncTransport, ClientExchange, drive_async
 from tallystick_client.trust_directory import open_trust
 from tallystick_merkle.exchange.appending import Appended, AppendedBatch, LogAddress
 from tallystick_merkle.exchange.base import Retry
-from tallystick_merkle.exchange.trusting import Held
+from tallystick_merkle.exchange.eventreading import EventPage, Proof, ShownEvent
+from tallystick_merkle.exchange.events import Emitted
 from tallystick_merkle.policy import Policy
 
 _T = TypeVar("_T")
@@ -50,7 +57,7 @@ class AsyncTallystick:
         random: Callable[[], float] = chance.random,
     ) -> None:
         """Open nothing yet; `sleep` and `random` drive the pauses between retries."""
-        self._session = Session(log, policy, open_trust(state, log.origin), retry)
+        self._session = EventSession(log, policy, open_trust(state, log.origin), retry)
         self._transport = AiohttpTransport() if transport is None else transport
         self._sleep = sleep
         self._random = random
@@ -107,20 +114,72 @@ class AsyncTallystick:
             self._session.append_batch(entries, key=key, wait=wait, timeout_s=timeout_s)
         )
 
+    async def emit(
+        self, event: Draft, *, wait: Wait = "durable", timeout_s: float = 30.0
+    ) -> Emitted:
+        """Submit one audit event to a log of events; return its checked receipt.
+
+        The event's id makes a repeat safe.  That the leaf is of this very event was
+        checked, too.  Raises RefusedError naming the places that are wrong in it, and
+        the kernel's other errors.
+        """
+        return await self._drive(
+            self._session.emit(event, wait=wait, timeout_s=timeout_s)
+        )
+
+    async def emit_batch(
+        self,
+        events: Sequence[Draft],
+        *,
+        wait: Wait = "durable",
+        timeout_s: float = 60.0,
+    ) -> SubmittedEvents:
+        """Submit 1 to 10,000 audit events, in order; see `emit`.
+
+        Events the log refuses are in `refusals`; all others are in the log.
+        """
+        return await self._drive(
+            self._session.emit_batch(events, wait=wait, timeout_s=timeout_s)
+        )
+
+    async def event(self, event_id: str, *, is_sensitive: bool = False) -> ShownEvent:
+        """Ask for one event. Its receipt was checked; its content is the log's word.
+
+        `is_sensitive` asks for the values that their schema calls sensitive, too.
+        """
+        return await self._drive(
+            self._session.event(event_id, is_sensitive=is_sensitive)
+        )
+
+    async def events(self, after: int | None = None, limit: int = 100) -> EventPage:
+        """Ask for at most 1,000 events after an index, in the order of the log."""
+        return await self._drive(self._session.events(after=after, limit=limit))
+
+    async def disclose(
+        self, event_id: str, *fields: str, show_names: bool = True
+    ) -> Proof:
+        """Ask for evidence that shows these fields of an event, and check it.
+
+        `show_names` shows the names, not the values, of the fields beside them.
+        """
+        return await self._drive(
+            self._session.disclose(event_id, fields, show_names=show_names)
+        )
+
     async def head(self) -> Head:
         """Read the newest head; believe it once it extends the one before."""
         return await self._drive(self._session.head())
 
     async def upgrade(
         self,
-        *receipts: Appended | AppendedBatch | Held,
+        *receipts: Given,
         patience: Patience = ONE_LOOK,
     ) -> Upgrade:
         """Turn promised receipts into witnessed ones; without any, all that are kept.
 
         With patience, waits for a witnessed head that holds them all.
         """
-        held = [item for given in receipts for item in held_of(given)]
+        held = [item for given in receipts for item in held_of_events(given)]
         return await self._drive(
             self._session.upgrade(held if receipts else None, patience=patience)
         )

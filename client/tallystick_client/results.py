@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tallystick_merkle.exchange.events import EventRefusal, Kept
 from tallystick_merkle.policy import Judged
 from tallystick_merkle.receipt import Receipt, Status
 
@@ -70,3 +72,17 @@ class Audited:
     def checked(self) -> int:
         """Number of entries hashed by this audit."""
         return self.head.size - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedEvents:
+    """A batch of events, by position in it: what is in the log, and what is not.
+
+    Every event that is in the log has its checked receipt, those that were there
+    before too.
+    """
+
+    kept: Mapping[int, Kept]
+    refusals: Mapping[int, EventRefusal]
+    receipts: Mapping[int, Receipt]
+    statuses: Mapping[int, Status]

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from tallystick_merkle.exchange.trusting import Held
 from tallystick_merkle.frontier import EMPTY_EDGE, Edge
+from tallystick_merkle.receipt import Status
 
 
 class Trust(Protocol):
@@ -54,6 +55,10 @@ class Trust(Protocol):
 
     def promised(self) -> list[Held]:
         """Give the receipts that are only promised, by index."""
+        ...
+
+    def receipt(self, index: int) -> tuple[Held, Status] | None:
+        """Give the kept receipt of an entry, the witnessed one if there is one."""
         ...
 
     def keep_evidence(self, kind: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
@@ -111,6 +116,13 @@ class MemoryTrust:
     def promised(self) -> list[Held]:
         """Give nothing: no receipt is kept."""
         return []
+
+    def receipt(
+        self,
+        index: int,  # noqa: ARG002 -- the Protocol's signature
+    ) -> tuple[Held, Status] | None:
+        """Give nothing: no receipt is kept."""
+        return None
 
     def keep_evidence(
         self,

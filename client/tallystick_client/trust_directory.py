@@ -34,7 +34,7 @@ from tallystick_client.trust import MemoryTrust, Trust
 from tallystick_merkle.exchange.trusting import Held
 from tallystick_merkle.frontier import EMPTY_EDGE, Edge
 from tallystick_merkle.note import MAX_NOTE
-from tallystick_merkle.receipt import MAX_RECEIPT, SUFFIX
+from tallystick_merkle.receipt import MAX_RECEIPT, SUFFIX, Status
 from tallystick_merkle.witnessing import origin_hash
 
 FORMAT = 1
@@ -121,6 +121,17 @@ class DirectoryTrust:
     def witnessed_files(self) -> list[tuple[Path, Held]]:
         """Give the witnessed receipts with their files."""
         return self._read_all("receipts")
+
+    def receipt(self, index: int) -> tuple[Held, Status] | None:
+        """Give the kept receipt of an entry; raise StateError for a damaged one."""
+        held = self._read("receipts", f"{index}{SUFFIX}")
+        if held is not None:
+            return held, Status.WITNESSED
+        for name in self._names("promised"):
+            held = self._read("promised", name) if _index_of(name) == index else None
+            if held is not None:
+                return held, Status.PROMISED
+        return None
 
     def keep_evidence(self, kind: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
         """Keep files in a folder named after what they say: each only once."""
