@@ -21,6 +21,7 @@ FLOORS = {
     "aiohttp": "3.14.1",
     "cbor2": "6.1.4",
     "cryptography": "48",
+    "jsonschema-rs": "0.60",
     "lmdb": "2.3.0",
     "msgspec": "0.22",
     "pydantic": "2.12",
