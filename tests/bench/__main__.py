@@ -1,6 +1,7 @@
 """Measure a whole server process from a separate load process.
 
-    python -m tests.bench [--runs 5] [--scale 1.0] [--write docs/benchmarks.md]
+    python -m tests.bench [--runs 5] [--scale 1.0] [--jobs event events]
+                          [--write docs/benchmarks.md]
 
 Every run makes the jobs in the same order; what is kept is the median over the runs,
 beside the floor of the design.  `--write` replaces the machine-readable block and the
@@ -27,6 +28,8 @@ JOBS = {
     "lone": (1, 2_000, 1),
     "single": (64, 30_000, 1),
     "batch": (8, 300, 1_000),
+    "event": (64, 20_000, 1),
+    "events": (8, 100, 1_000),
     "inclusion": (64, 40_000, 1),
     "tile": (64, 40_000, 1),
 }
@@ -40,8 +43,7 @@ def run_job(server: Server, kind: str, scale: float) -> dict[str, float]:
         kind,
         server.host,
         server.port,
-        server.log,
-        server.token,
+        *server.log_of(kind),
         connections,
         max(connections * 2, int(requests * scale)),
         entries,
@@ -57,13 +59,16 @@ def run_job(server: Server, kind: str, scale: float) -> dict[str, float]:
     return row
 
 
-def measure(runs: int, scale: float, directory: Path) -> dict[str, dict[str, float]]:
+def measure(
+    runs: int, scale: float, directory: Path, jobs: list[str]
+) -> dict[str, dict[str, float]]:
     """Run every job `runs` times against one server; keep the medians."""
-    rows: dict[str, list[dict[str, float]]] = {kind: [] for kind in JOBS}
+    rows: dict[str, list[dict[str, float]]] = {kind: [] for kind in jobs}
     with Server(directory) as server:
         run_job(server, "batch", 0.2)  # warm, and something to read
+        run_job(server, "events", 0.05)
         for number in range(runs):
-            for kind in JOBS:
+            for kind in jobs:
                 row = run_job(server, kind, scale)
                 rows[kind].append(row)
                 print(
@@ -90,6 +95,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--write", type=Path)
+    parser.add_argument("--jobs", nargs="+", choices=JOBS, default=list(JOBS))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as place:
         directory = Path(place)
@@ -97,7 +103,7 @@ def main() -> None:
             "command": f"make bench ARGS='--runs {options.runs}'",
             "machine": {**describe(), "filesystem": filesystem(directory)},
             "runs": options.runs,
-            "medians": measure(options.runs, options.scale, directory),
+            "medians": measure(options.runs, options.scale, directory, options.jobs),
         }
     print(json.dumps(result, indent=2))
     if options.write:

@@ -21,6 +21,8 @@ from typing import cast
 
 import uvloop
 
+from tests.bench.eventload import make_event
+
 ENTRY_BYTES = 300
 _OK = (b"HTTP/1.1 200", b"HTTP/1.1 201")
 
@@ -46,6 +48,8 @@ def prepare(load: Load) -> list[bytes]:
         "single": _append_requests,
         "lone": _append_requests,
         "batch": _append_requests,
+        "event": _event_requests,
+        "events": _event_requests,
         "inclusion": _inclusion_requests,
         "tile": _tile_requests,
     }
@@ -75,6 +79,22 @@ def _append_requests(load: Load) -> Iterator[bytes]:
         yield head.encode() + body
 
 
+def _event_requests(load: Load) -> Iterator[bytes]:
+    batched = load.kind == "events"
+    path = f"/v1/logs/{load.log}/events{':batch' if batched else ''}"
+    media = "application/x-ndjson" if batched else "application/json"
+    for number in range(load.requests):
+        first = number * load.entries_each
+        body = b"\n".join(make_event(first + n) for n in range(load.entries_each))
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: {load.host}\r\n"
+            f"Authorization: Bearer {load.token}\r\n"
+            f"Content-Type: {media}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        yield head.encode() + body
+
+
 def _inclusion_requests(load: Load) -> Iterator[bytes]:
     for _ in range(load.requests):
         index = random.randrange(load.size)
@@ -94,8 +114,11 @@ def _tile_requests(load: Load) -> Iterator[bytes]:
 class Connection(asyncio.Protocol):
     """Sends the next prepared request as soon as an answer is whole."""
 
-    def __init__(self, todo: Iterator[bytes], times: list[float]) -> None:
+    def __init__(
+        self, todo: Iterator[bytes], times: list[float], expected: bytes
+    ) -> None:
         self.todo = todo
+        self.expected = expected
         self.times = times
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport | None = None
@@ -128,6 +151,8 @@ class Connection(asyncio.Protocol):
         if len(self.buffer) < self.need:
             return
         self.times.append(time.perf_counter() - self.sent)
+        if self.expected not in self.buffer:
+            self.fail(f"not all was taken: {self.buffer[:600]!r}")
         self.buffer = self.buffer[self.need :]
         self.need = 0
         self.send_next()
@@ -156,11 +181,12 @@ async def run(load: Load) -> dict[str, float]:
     """Make all the requests; give rates and latencies of this run."""
     requests = iter(prepare(load))
     times: list[float] = []
+    expected = b'"count": %d,' % load.entries_each if load.kind == "events" else b""
     loop = asyncio.get_running_loop()
     connections = [
         (
             await loop.create_connection(
-                lambda: Connection(requests, times), load.host, load.port
+                lambda: Connection(requests, times, expected), load.host, load.port
             )
         )[1]
         for _ in range(load.connections)

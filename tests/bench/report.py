@@ -12,6 +12,8 @@ STOP = "<!-- measured: stop -->"
 FLOORS: dict[str, tuple[str, str, str, float]] = {
     "single": ("raw entry, single POST, 64 connections", "items_per_s", "/s", 8_000),
     "batch": ("raw entries, batches of 1,000", "items_per_s", "/s", 100_000),
+    "event": ("audit event, single POST, 64 connections", "items_per_s", "/s", 5_000),
+    "events": ("audit events, batches of 1,000", "items_per_s", "/s", 20_000),
     "inclusion": ("inclusion proof GET", "items_per_s", "/s", 10_000),
     "tile": ("tile GET", "items_per_s", "/s", 15_000),
     "lone": ("one client, one connection, durable ack", "p50_ms", " ms", 2.0),

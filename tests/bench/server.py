@@ -24,9 +24,13 @@ def tallystick(*words: str) -> list[str]:
 
 
 class Server:
-    """One log in a fresh directory, served on a free loopback port."""
+    """Two logs in a fresh directory, served on a free loopback port.
+
+    One of raw entries, that most jobs are about, and one of events.
+    """
 
     log = "bench"
+    event_log = "bench-events"
 
     def __init__(self, directory: Path) -> None:
         """Create the log; `with` starts and stops the process."""
@@ -37,6 +41,11 @@ class Server:
             "--origin", ORIGIN, "--json",
         )  # fmt: skip
         self.token: str = made["token"]
+        events = self._run(
+            "server", "init", "--data", str(self.data), "--log", self.event_log,
+            "--origin", f"{ORIGIN}/events", "--kind", "events", "--json",
+        )  # fmt: skip
+        self.event_token: str = events["token"]
         self.policy = directory / "policy"
         self.policy.write_text(f"log {made['vkey']}\nquorum none\n", encoding="utf-8")
         self.host, self.port = "127.0.0.1", 0
@@ -68,6 +77,12 @@ class Server:
         assert self.process is not None
         self.process.terminate()
         self.process.wait(timeout=60)
+
+    def log_of(self, kind: str) -> tuple[str, str]:
+        """The log that a job is about, and a token for it."""
+        if kind in ("event", "events"):
+            return self.event_log, self.event_token
+        return self.log, self.token
 
     def size(self) -> int:
         """Leaves in the log."""
