@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from tallystick_merkle.errors import KernelError
 from tallystick_merkle.leaf import is_event_leaf, parse_leaf
 from tallystick_merkle.sealing import Record, parse_record, record_commitment
-from tallystick_merkle.tags import index_digest, parse_index_entry
+from tallystick_merkle.tags import index_digest
 from tallystick_server.errors import IntegrityError
 from tallystick_server.storage.base import StoredRecord, UsedId
 
@@ -28,7 +28,6 @@ def check_record(leaf: bytes, stored: StoredRecord) -> Record:
     what = f"record {stored.index}"
     try:
         time_ms, commitment, digest = parse_leaf(leaf)
-        parse_index_entry(stored.index_entry)
         record = parse_record(stored.record)
     except KernelError as error:
         raise IntegrityError(f"{what}: {error}") from error

@@ -106,7 +106,7 @@ def test_a_record_of_another_time_is_named(stored: Stored) -> None:
     ("change", "text"),
     [
         ({"record": b"rubbish"}, "record 2: malformed"),
-        ({"index_entry": b"rubbish"}, "record 2: malformed"),
+        ({"index_entry": b"rubbish"}, "record 2: its index entry is not that"),
     ],
 )
 def test_what_does_not_parse_is_named(
