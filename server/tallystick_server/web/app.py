@@ -12,12 +12,19 @@ from aiohttp.log import access_logger
 
 from tallystick_merkle.exchange.appending import MAX_BATCH_BYTES
 from tallystick_server.web.append import append_batch, append_entry
+from tallystick_server.web.deadletters import (
+    drop_letter,
+    get_letter,
+    list_letters,
+    redrive_letter,
+)
 from tallystick_server.web.events import submit_batch, submit_event
 from tallystick_server.web.framing import refuse_doubtful
 from tallystick_server.web.health import get_health, get_live, get_ready
 from tallystick_server.web.index import get_index
 from tallystick_server.web.openapi.serving import get_document, get_page
 from tallystick_server.web.problems import Handler, answer_problems
+from tallystick_server.web.producers import list_producers
 from tallystick_server.web.proofs import (
     get_consistency,
     get_inclusion,
@@ -57,6 +64,10 @@ def _post(path: str, handler: Handler) -> web.RouteDef:
     return web.post(path, handler, expect_handler=_expect)
 
 
+def _delete(path: str, handler: Handler) -> web.RouteDef:
+    return web.delete(path, handler, expect_handler=_expect)
+
+
 ROUTES = (
     _get("/", get_index),
     _get("/livez", get_live),
@@ -73,6 +84,11 @@ ROUTES = (
     _get("/v1/logs/{log}/events/{event_id}", get_event),
     _get("/v1/logs/{log}/events", list_events),
     _get("/v1/logs/{log}/proof/consistency", get_consistency),
+    _get("/v1/logs/{log}/producers", list_producers),
+    _get("/v1/logs/{log}/dead-letters", list_letters),
+    _get("/v1/logs/{log}/dead-letters/{id}", get_letter),
+    _delete("/v1/logs/{log}/dead-letters/{id}", drop_letter),
+    _post("/v1/logs/{log}/dead-letters/{id}/redrive", redrive_letter),
     _get("/v1/logs/{log}", get_log),
     _get("/openapi.json", get_document),
     _get("/docs", get_page),
