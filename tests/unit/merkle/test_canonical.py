@@ -4,8 +4,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tallystick_merkle.canonical import MAX_BYTES, MAX_DEPTH, decode, encode
+from tallystick_merkle.canonical import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    decode,
+    encode,
+    pack,
+    pack_bytes,
+    pack_text,
+)
 from tallystick_merkle.errors import MalformedError
+from tests.reference import dcbor
 from tests.unit.merkle.hostile import TEXTS, check_parser, hostile
 
 SCALARS = (
@@ -58,6 +67,39 @@ def test_a_value_has_the_encoding_of_rfc_8949(value: object, data: str) -> None:
 @given(VALUES)
 def test_every_value_round_trips(value: object) -> None:
     assert decode(encode(value)) == value
+
+
+@given(VALUES)
+def test_every_value_is_packed_as_the_reference_and_the_library_encode_it(
+    value: object,
+) -> None:
+    assert pack(value) == encode(value) == dcbor.encode(value)
+
+
+@given(hostile(encode([3, 1, {"a": b"x", "bb": [True, None, -5]}])))
+def test_the_reference_reads_what_is_read_here_and_nothing_else(data: bytes) -> None:
+    try:
+        value = decode(data)
+    except MalformedError:
+        with pytest.raises((dcbor.NotDeterministicError, OverflowError)):
+            dcbor.decode(data)
+        return
+    assert encode(dcbor.decode(data)) == encode(value) == data
+
+
+def test_a_length_has_the_shortest_head() -> None:
+    for size in (0, 23, 24, 255, 256, 65_535, 65_536):
+        assert pack_bytes(bytes(size)) == dcbor.encode(bytes(size))
+        assert pack_text("a" * size) == dcbor.encode("a" * size)
+    assert pack((1, 2)) == encode([1, 2])
+
+
+def test_a_longest_encoding_can_be_asked_for() -> None:
+    assert decode(encode("abc", most=4), most=4) == "abc"
+    with pytest.raises(MalformedError, match="longer than 3"):
+        encode("abc", most=3)
+    with pytest.raises(MalformedError, match="longer than 3"):
+        decode(encode("abc"), most=3)
 
 
 @given(hostile(encode([3, 1, {"a": b"x", "bb": [True, None, -5]}]), encode("text")))
@@ -146,12 +188,18 @@ def test_another_spelling_is_refused(data: str) -> None:
 def test_a_value_that_has_no_spelling_is_refused(value: object) -> None:
     with pytest.raises(MalformedError, match="CBOR"):
         encode(value)
+    if not isinstance(value, tuple):  # packing takes the tuples of our own values
+        with pytest.raises(MalformedError, match="CBOR"):
+            pack(value)
 
 
 def test_16_levels_are_the_deepest() -> None:
     assert decode(encode(nested(MAX_DEPTH))) == nested(MAX_DEPTH)
+    assert pack(nested(MAX_DEPTH)) == encode(nested(MAX_DEPTH))
     with pytest.raises(MalformedError, match="over 16 deep"):
         encode(nested(MAX_DEPTH + 1))
+    with pytest.raises(MalformedError, match="over 16 deep"):
+        pack(nested(MAX_DEPTH + 1))
     with pytest.raises(MalformedError, match="over 16 deep"):
         decode(b"\x81" * (MAX_DEPTH + 1) + b"\x00")
     with pytest.raises(MalformedError, match="over 16 deep"):
