@@ -8,9 +8,18 @@ from __future__ import annotations
 from itertools import chain
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import answers, backups, client, kernel, server, trees, witness
+from tests.fuzz.targets import (
+    answers,
+    backups,
+    client,
+    events,
+    kernel,
+    server,
+    trees,
+    witness,
+)
 
-_MODULES = (answers, backups, client, kernel, server, trees, witness)
+_MODULES = (answers, backups, client, events, kernel, server, trees, witness)
 _PARSERS: dict[str, Target] = {
     name: parser for module in _MODULES for name, parser in module.TARGETS.items()
 }
@@ -25,7 +34,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "cbor": ("cbor", "genesis"),
     "configs": ("server-config", "witness-config", "client-config"),
     "cosignatures": ("cosignatures",),
+    "disclosures": ("disclosure", "evidence"),
     "environments": ("server-environment", "witness-environment", "client-environment"),
+    "event-json": ("event", "opening"),
+    "event-records": ("record", "plaintext", "leaf", "index-entry"),
     "json-files": ("token-file", "edge", "demo-setup"),
     "lines": (
         "vkey",
