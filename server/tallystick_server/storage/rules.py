@@ -90,15 +90,18 @@ def check_sides(commit: Commit, last: VaultMark | None, *, kind: str) -> None:
 
 def _check_side(side: Side) -> None:
     """Raise StoreError for a side that cannot be stored."""
-    place = f"the record of entry {side.index}"
-    check_ids([side.event_id])
-    if not 1 <= len(side.owner.encode()) <= MAX_OWNER:
-        raise StoreError(f"{place} has an owner of {len(side.owner)} characters")
-    if not side.record or not 1 <= len(side.index_entry) <= MAX_INDEX_ENTRY:
-        raise StoreError(
-            f"{place} has {len(side.record)} bytes, its index entry "
-            f"{len(side.index_entry)}"
-        )
+    if (
+        len(side.event_id) == EVENT_ID_SIZE
+        and 1 <= len(side.owner.encode()) <= MAX_OWNER
+        and 1 <= len(side.index_entry) <= MAX_INDEX_ENTRY
+        and side.record
+    ):
+        return
+    raise StoreError(
+        f"the record of entry {side.index} has {len(side.record)} bytes, its index "
+        f"entry {len(side.index_entry)}, its event id {len(side.event_id)}, its owner "
+        f"{len(side.owner)} characters"
+    )
 
 
 def _check_vault(commit: Commit, last: VaultMark | None) -> None:
