@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from tallystick_merkle.genesis import EVENTS
+from tallystick_merkle.promotion import Promotion, format_promotion
 from tallystick_merkle.sealing import Record, format_record, parse_record
 from tallystick_merkle.tags import EPOCH, format_index_entry
 from tallystick_server.errors import IntegrityError
 from tallystick_server.log.eventcheck import check_id, check_record, check_records
 from tallystick_server.log.writer import Writer
 from tallystick_server.storage.base import StoredRecord, UsedId
-from tests.fakes.logs import memory_log, submission
+from tests.fakes.logs import ORIGIN, memory_log, submission
 from tests.fakes.sealed import OWNER, event_id, events, sealed
 
 Stored = tuple[list[bytes], list[StoredRecord]]
@@ -43,6 +44,15 @@ def test_records_that_are_sound_are_given_parsed(stored: Stored) -> None:
     assert check_records(2, entries[2:3], records[1:2]) == [check_record(*pair(stored))]
     assert check_records(4, entries[4:5], []) == []
     assert check_records(3, [], []) == []
+
+
+def test_the_entries_of_a_log_itself_have_no_record(stored: Stored) -> None:
+    (genesis, *_), _ = stored
+    promotion = format_promotion(
+        Promotion(ORIGIN, 1_700_000_000_000, 9, bytes(32), bytes(16))
+    )
+
+    assert check_records(0, [genesis, promotion], []) == []
 
 
 def pair(stored: Stored) -> tuple[bytes, StoredRecord]:
