@@ -181,3 +181,10 @@ def test_a_state_is_never_taken_for_a_row() -> None:
 
     with pytest.raises(IntegrityError):
         cipher.open_key(bytes(8), bytes(16) + cipher.seal_state(EMPTY, IV))
+
+
+def test_a_generation_of_no_vaults_id_is_refused() -> None:
+    data = format_generation(Generation(b"short", 1, b"", b""))
+
+    with pytest.raises(ValueError, match="no id of a vault"):
+        parse_generation(data)

@@ -274,3 +274,37 @@ def test_a_dead_reader_is_freed(place: Path) -> None:
 
     assert vault.maintain() == 0
     vault.close()
+
+
+def test_a_vault_without_its_tables_is_told(place: Path) -> None:
+    make(place)
+    rows = place / "g1" / "vault.lmdb"
+    with lmdb.open(str(rows), max_dbs=8, lib_version=0) as env:
+        handle = env.open_db(b"names", create=False)
+        with env.begin(write=True) as write:
+            write.drop(handle)
+
+    assert "does not hold the tables of a vault" in damage(place)
+
+
+def test_a_row_that_was_lost_after_the_start_is_found(place: Path) -> None:
+    make(place, keys=3)
+    vault = open_vault(place, ROOT)
+    with vault._env.begin(write=True) as write:
+        cursor = write.cursor(vault._tables.keys)
+        cursor.first()
+        cursor.delete()
+
+    with pytest.raises(IntegrityError, match="3 names and 2 keys, its state says 3"):
+        vault.check_rows(lambda _done, _all: None)
+
+    vault.close()
+
+
+def test_an_id_that_is_no_id_is_of_no_key(place: Path) -> None:
+    make(place, keys=1)
+    vault = open_vault(place, ROOT)
+
+    assert vault.by_kid([b"", b"1234567", b"123456789"]) == {}
+
+    vault.close()
