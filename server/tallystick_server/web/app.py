@@ -18,6 +18,7 @@ from tallystick_server.web.deadletters import (
     list_letters,
     redrive_letter,
 )
+from tallystick_server.web.envelope import get_envelope, get_taxonomy
 from tallystick_server.web.events import submit_batch, submit_event
 from tallystick_server.web.framing import refuse_doubtful
 from tallystick_server.web.health import get_health, get_live, get_ready
@@ -90,6 +91,8 @@ ROUTES = (
     _delete("/v1/logs/{log}/dead-letters/{id}", drop_letter),
     _post("/v1/logs/{log}/dead-letters/{id}/redrive", redrive_letter),
     _get("/v1/logs/{log}", get_log),
+    _get("/v1/schemas/event.json", get_envelope),
+    _get("/v1/taxonomy", get_taxonomy),
     _get("/openapi.json", get_document),
     _get("/docs", get_page),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import hdrs
 
 from tallystick_server.web import health, index
+from tallystick_server.web.envelope import SCHEMA_HEADERS, TAXONOMY_HEADERS
 from tallystick_server.web.openapi.headers import DOCUMENT_HEADERS, PAGE_HEADERS
 from tallystick_server.web.openapi.parts import answer, named, problems, unchanged
 from tallystick_server.web.openapi.schemas import Node, ref
@@ -17,6 +18,8 @@ def describing() -> dict[str, Node]:
         "/livez": {"get": _live()},
         "/readyz": {"get": _ready()},
         "/healthz": {"get": _health()},
+        "/v1/schemas/event.json": {"get": _envelope()},
+        "/v1/taxonomy": {"get": _taxonomy()},
         "/openapi.json": {"get": _document()},
         "/docs": {"get": _page()},
     }
@@ -73,6 +76,26 @@ def _health() -> Node:
         example="health",
     )
     return _operation("getHealth", "server", "Every check", {"200": checks})
+
+
+def _envelope() -> Node:
+    schema: Node = {"type": "object", "required": ["$schema", "$id", "properties"]}
+    held = answer(
+        "JSON Schema 2020-12.", SCHEMA_HEADERS, schema, extra=named(hdrs.ETAG)
+    )
+    replies = {"200": held, "304": unchanged(SCHEMA_HEADERS)}
+    summary = "What every event looks like"
+    return _operation("getEventSchema", "server", summary, replies, "if-none-match")
+
+
+def _taxonomy() -> Node:
+    schema: Node = {"type": "object", "required": ["categories"]}
+    held = answer(
+        "Actions by category.", TAXONOMY_HEADERS, schema, extra=named(hdrs.ETAG)
+    )
+    replies = {"200": held, "304": unchanged(TAXONOMY_HEADERS)}
+    summary = "Actions that have a meaning of their own"
+    return _operation("getTaxonomy", "server", summary, replies, "if-none-match")
 
 
 def _document() -> Node:
