@@ -1,0 +1,132 @@
+"""A log of events in memory, served to its producers and to whoever administers it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import web
+
+from tallystick_server.log.tokenfile import change_tokens
+from tallystick_server.log.tokengate import TokenGate
+from tallystick_server.log.tokens import (
+    SCOPE_ADMIN,
+    SCOPE_EMIT,
+    SCOPE_READ,
+    make_token,
+)
+from tallystick_server.web.app import make_app, make_runner
+from tallystick_server.web.compressed import BundleCache
+from tallystick_server.web.freshness import Freshness
+from tallystick_server.web.services import Hosted, Limits, Standing, make_services
+from tests.fakes.intakes import IntakeBench, event_json
+from tests.fakes.logs import NAME
+from tests.fakes.web import Reply, read_reply, request
+
+API = f"/v1/logs/{NAME}"
+LETTERS = f"{API}/dead-letters"
+
+
+class KeptLog:
+    """One log of events on a Unix socket, with a token of each scope."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bench = IntakeBench(folder)
+        self.intake = self.bench.intake
+        self.clock = self.bench.inner.clock
+        self.socket = folder / "socket"
+        self._tokens = folder / "tokens.json"
+        self.emit = self._token("billing", SCOPE_EMIT)
+        self.read = self._token("auditor", SCOPE_READ)
+        self.admin = self._token("keeper", SCOPE_ADMIN)
+        hosted = Hosted(
+            self.bench.log,
+            TokenGate(NAME, self._tokens, self.clock),
+            Freshness(),
+            Standing(),
+            detects_rollback=True,
+            anchor_shares_disk=False,
+            stale_after_ms=5_000,
+            intake=self.intake,
+        )
+        services = make_services(
+            [hosted], clock=self.clock, limits=Limits(), bundles=BundleCache()
+        )
+        self.runner: web.AppRunner = make_runner(make_app(services), shutdown_s=1.0)
+
+    def _token(self, principal: str, scope: str) -> str:
+        new = make_token(
+            log=NAME,
+            created_ms=self.clock.now_ms(),
+            draw=lambda count: sha256(principal.encode()).digest()[:count],
+            principal=principal,
+            scopes=[scope],
+        )
+        change_tokens(self._tokens, lambda tokens: [*tokens, new.token])
+        return new.text
+
+    async def __aenter__(self) -> Self:
+        await self.bench.__aenter__()
+        await self.intake.followed.catch_up()
+        await self.runner.setup()
+        await web.UnixSite(self.runner, str(self.socket)).start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.runner.cleanup()
+        await self.bench.__aexit__(None, None, None)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Make a request, as the administrator unless another token is given."""
+        fields = {
+            "Authorization": f"Bearer {self.admin if token is None else token}",
+            "Content-Length": str(len(body)),
+            **(headers or {}),
+        }
+        reader, writer = await asyncio.open_unix_connection(str(self.socket))
+        try:
+            writer.write(request(method, path, fields, body))
+            await writer.drain()
+            return await read_reply(reader)
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+    async def submit(self, body: bytes, *, kind: str = "application/json") -> Reply:
+        """Submit an event as the producer `billing`."""
+        return await self.ask(
+            "POST",
+            f"{API}/events",
+            token=self.emit,
+            body=body,
+            headers={"Content-Type": kind},
+        )
+
+    async def submit_event(self, number: int, **members: Any) -> Reply:  # noqa: ANN401 -- any
+        """Submit an event that is one, with some members replaced."""
+        return await self.submit(json.dumps(event_json(number, **members)).encode())
+
+    def holds(self, needle: bytes) -> list[str]:
+        """The files of the log's folder that hold some bytes."""
+        files = [one for one in self.socket.parent.rglob("*") if one.is_file()]
+        assert any("letters" in one.name for one in files)
+        return [one.name for one in files if needle in one.read_bytes()]
+
+    async def letters(self, query: str = "") -> dict[str, Any]:
+        """List the dead letters."""
+        reply = await self.ask("GET", LETTERS + query)
+        assert reply.status == 200
+        found: dict[str, Any] = reply.json()
+        return found
