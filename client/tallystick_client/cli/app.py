@@ -14,6 +14,9 @@ from tallystick_client.cli import (
     appending,
     auditing,
     demonstrating,
+    emitting,
+    events,
+    evidence,
     heading,
     keys,
     lazy,
@@ -43,9 +46,12 @@ def build() -> typer.Typer:
     app.command(rich_help_panel="Start here")(demonstrating.demo)
     app.command(rich_help_panel="Start here")(version)
     app.command(rich_help_panel="Write")(appending.append)
+    app.command(rich_help_panel="Write")(emitting.emit)
     app.add_typer(receipts.app, name="receipts", rich_help_panel="Write")
     app.command(rich_help_panel="Check")(verifying.verify)
     app.command(rich_help_panel="Check")(proving.prove)
+    app.command(rich_help_panel="Check")(evidence.disclose)
+    app.add_typer(events.app, name="event", rich_help_panel="Check")
     app.command(rich_help_panel="Check")(heading.head)
     app.command(rich_help_panel="Check")(auditing.audit)
     app.add_typer(policies.app, name="policy", rich_help_panel="Check")

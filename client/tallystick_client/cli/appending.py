@@ -75,7 +75,7 @@ def append(  # noqa: PLR0913 -- typer reads the options from the signature
         raise UsageError("--wait witnessed: the policy asks no witness to wait for")
     tally = Tally()
     try:
-        _send(shell, target, file, tally, _wait_of(wait), by_line, once)
+        _send(shell, target, file, tally, wait_of(wait), by_line, once)
     except (ClientError, KernelError):
         if tally.logged:
             shell.complain(f"before the error: {tally.summary(target.policy)}")
@@ -113,7 +113,8 @@ def _is_by_line(file: str) -> bool:
     return file == STDIN or PurePath(file).suffix.lower() in LINE_SUFFIXES
 
 
-def _wait_of(text: str) -> Wait:
+def wait_of(text: str) -> Wait:
+    """Read what --wait says."""
     if text == "durable":
         return "durable"
     if text == "witnessed":

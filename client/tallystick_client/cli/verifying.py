@@ -1,10 +1,11 @@
-"""`tallystick verify`: is this entry in the log? Offline by construction.
+"""`tallystick verify`: is it in the log? Offline by construction.
 
 No transport is imported here, and no clock is read: the receipt, the entry and the
 policy decide alone.
 
 JSON: {"verdict": "witnessed"|"promised", "origin", "index", "leaf_hash", "size",
-"root", "cosigners": [{"name", "time_s"}]}.
+"root", "cosigners": [{"name", "time_s"}]}; for evidence "received_at", "shown",
+"event", "hidden", "names_all" and "is_single", too.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from typing import Annotated
 import typer
 
 from tallystick_client.cli.console import Shell, shell_of
+from tallystick_client.cli.evidence import describe, judge_evidence, tell
 from tallystick_client.cli.inputs import read_entry, read_receipt
 from tallystick_client.cli.network import choose_policy, settings_of
 from tallystick_client.cli.options import PolicyFile
 from tallystick_client.errors import PromisedError, UsageError
 from tallystick_merkle.errors import MalformedError, ProofError
+from tallystick_merkle.eventjson import format_time
+from tallystick_merkle.evidence import SUFFIX
 from tallystick_merkle.hashing import leaf_hash
 from tallystick_merkle.policy import Judged, Policy
 from tallystick_merkle.receipt import Receipt, Status, Verdict, check_receipt
@@ -29,14 +33,20 @@ from tallystick_merkle.receipt import Receipt, Status, Verdict, check_receipt
 def verify(
     context: typer.Context,
     receipt: Annotated[
-        Path, typer.Argument(metavar="RECEIPT", help="A .tlog-proof file.")
-    ],
-    entry: Annotated[
-        str,
+        Path,
         typer.Argument(
-            metavar="ENTRY|-", help="The entry as it was logged; - is standard input."
+            metavar="RECEIPT|EVIDENCE",
+            help="A .tlog-proof file, or an .evidence file, which needs no ENTRY.",
         ),
     ],
+    entry: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ENTRY|-]",
+            help="The entry as it was logged; - is standard input.",
+            show_default=False,
+        ),
+    ] = None,
     line: Annotated[
         int | None,
         typer.Option(min=1, help="Take this line of ENTRY (from 1), not all of it."),
@@ -50,14 +60,45 @@ def verify(
     ] = False,
     policy: PolicyFile = None,
 ) -> None:
-    """Check a receipt for an entry, offline. Silent if it is good."""
+    """Check a receipt for an entry, or evidence, offline. Silent if it is good."""
     shell = shell_of(context)
     rules = choose_policy(policy, settings_of(shell))
+    if receipt.suffix == SUFFIX:
+        if entry is not None or line is not None:
+            raise UsageError(f"{receipt}: evidence is checked alone, without ENTRY")
+        _verify_evidence(shell, receipt, rules, allow_promised=allow_promised)
+        return
+    if entry is None:
+        raise UsageError(
+            f"{receipt}: name the entry that the receipt is for; "
+            f"a file that needs none ends in {SUFFIX}"
+        )
     held = read_entry(entry, line=line)
     verdict = judge_entry(read_receipt(receipt), held, rules, name=str(receipt))
     if verdict.status is Status.PROMISED and not allow_promised:
         raise PromisedError(_say_promised(verdict, rules))
-    shell.result(_document(verdict, held), _text(shell, verdict))
+    shell.result(_document(verdict, leaf_hash(held)), _text(shell, verdict))
+
+
+def _verify_evidence(
+    shell: Shell, path: Path, policy: Policy, *, allow_promised: bool
+) -> None:
+    """Check a file of evidence, and tell what it shows if asked."""
+    evidence, found = judge_evidence(path, policy)
+    verdict = found.verdict
+    if verdict.status is Status.PROMISED and not allow_promised:
+        raise PromisedError(
+            _say_promised(verdict, policy, again="'tallystick disclose'")
+        )
+    received = format_time(found.disclosed.time_ms)
+    document = {
+        **_document(verdict, leaf_hash(evidence.leaf)),
+        "received_at": received,
+        **describe(found, evidence),
+    }
+    lines = [_text(shell, verdict), f"received by the log at {received}"]
+    lines += tell(found, evidence)
+    shell.result(document, "\n".join(lines) if shell.is_verbose else "")
 
 
 def judge_entry(
@@ -87,7 +128,7 @@ def _proves(receipt: Receipt, entry: bytes, policy: Policy) -> bool:
     return True
 
 
-def _say_promised(verdict: Verdict, policy: Policy) -> str:
+def _say_promised(verdict: Verdict, policy: Policy, *, again: str | None = None) -> str:
     """Say why a receipt is no evidence yet, and what to do."""
     if not policy.asks_for_witnesses:
         return (
@@ -95,21 +136,22 @@ def _say_promised(verdict: Verdict, policy: Policy) -> str:
             "log itself stands behind it; --allow-promised accepts that"
         )
     names = [found.key.name for found in verdict.judged.cosigners]
+    upgrade = f"'tallystick receipts upgrade' or 'tallystick prove {verdict.index}'"
     return (
         f"the receipt is only promised: cosigned by {', '.join(names) or 'nobody'}, "
-        "which does not meet the policy; upgrade it with 'tallystick receipts "
-        f"upgrade' or 'tallystick prove {verdict.index}', or accept it with "
+        "which does not meet the policy; upgrade it with "
+        f"{again or upgrade}, or accept it with "
         "--allow-promised"
     )
 
 
-def _document(verdict: Verdict, entry: bytes) -> dict[str, object]:
+def _document(verdict: Verdict, leaf: bytes) -> dict[str, object]:
     checkpoint = verdict.judged.opened.checkpoint
     return {
         "verdict": verdict.status.value,
         "origin": checkpoint.origin,
         "index": verdict.index,
-        "leaf_hash": leaf_hash(entry).hex(),
+        "leaf_hash": leaf.hex(),
         "size": checkpoint.size,
         "root": checkpoint.root.hex(),
         "cosigners": cosigners_of(verdict.judged),
