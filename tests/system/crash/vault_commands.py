@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tallystick_server.errors import ServerError
@@ -161,10 +162,14 @@ VAULT_COMMANDS = (
 """Every command of the vault that is hit."""
 
 
+PROGRAM = (sys.executable, "-m", "tests.system.vault_program")
+
+
+@dataclass(frozen=True)
 class Owner:
     """The program that owns a vault and makes keys, listed or hit."""
 
-    program: Sequence[str] = (sys.executable, "-m", "tests.system.vault_program")
+    program: Sequence[str] = PROGRAM
 
     def list_calls(self, place: Path) -> list[Call]:
         """Run it untouched; give its calls on the vault."""
@@ -185,7 +190,8 @@ class Owner:
             self._words(place), place=place, point=point, program=self.program
         ) as process:
             told = process.finish()
-            wrong = judge_end(process)
+            # How a planted bug ends does not count, what it leaves does.
+            wrong = judge_end(process) if self.program == PROGRAM else []
             if not process.was_hit() and not wrong:
                 return None
         whole = told[: told.rfind("\n") + 1].splitlines()
