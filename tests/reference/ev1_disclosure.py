@@ -76,7 +76,7 @@ def disclose(
 def check(data: bytes, leaf: bytes) -> list[Shown]:
     """Give what a disclosure shows of the event in a leaf, or say why it shows none."""
     groups = read(data)
-    if ev1.commitment(map(_digest, groups)) != leaf_parts(leaf)[1]:
+    if ev1.commitment(map(group_of, groups)) != leaf_parts(leaf)[1]:
         raise RefusedError("commitment", "not the event of this leaf")
     shown: list[Shown] = []
     for number, group in enumerate(groups):
@@ -165,7 +165,8 @@ def _read_group(group: object) -> Read | bytes:
     return slots, names
 
 
-def _digest(group: Read | bytes) -> bytes:
+def group_of(group: Read | bytes) -> bytes:
+    """The digest of a group, as far as it is shown."""
     if isinstance(group, bytes):
         return group
     return ev1.group_digest(

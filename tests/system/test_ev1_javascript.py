@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tallystick_merkle.disclosure import check_disclosure, parse_disclosure
+from tallystick_merkle.errors import MalformedError, ProofError
+from tallystick_merkle.leaf import parse_leaf
+from tests.reference import ev1_disclosure as reference
+from tests.system.ev1_hostile import hostile
 from tests.unit.house.source_tree import ROOT
 from tests.vectors.ev1make import FOLDER
 from tests.vectors.known import ev1_cases
@@ -40,7 +46,12 @@ def node(*words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
     """What the verifier made of every vector."""
-    done = node(str(RUNNER), *(str(FOLDER / f"{name}.json") for name in CASES))
+    return run(FOLDER / f"{name}.json" for name in CASES)
+
+
+def run(paths: Iterable[Path]) -> dict[str, Any]:
+    """Run the verifier on some vectors."""
+    done = node(str(RUNNER), *map(str, paths))
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
     return told
@@ -71,6 +82,47 @@ def test_the_verifier_in_javascript_agrees_with(
     told = TOLD[one["kind"]] if one["verdict"] == "accepted" else ("reason",)
 
     assert found[name] == {"verdict": one["verdict"], **{key: one[key] for key in told}}
+
+
+def kernel_says(data: bytes, leaf: bytes) -> str:
+    """Whether the kernel takes a disclosure."""
+    try:
+        check_disclosure(parse_disclosure(data), parse_leaf(leaf))
+    except MalformedError:
+        return "malformed"
+    except ProofError:
+        return "refused"
+    return "accepted"
+
+
+def reference_says(data: bytes, leaf: bytes) -> str:
+    """Whether the reference takes a disclosure."""
+    try:
+        reference.check(data, leaf)
+    except reference.RefusedError as error:
+        return "malformed" if error.reason == "malformed" else "refused"
+    return "accepted"
+
+
+def test_three_implementations_agree_on_what_nobody_would_write(
+    tmp_path: Path,
+) -> None:
+    shown = [one for one in CASES.values() if one["kind"] == "disclosure"]
+    good = [bytes.fromhex(one["disclosure"]) for one in shown]
+    cases = {f"{at}": hostile(f"hostile {at}", good) for at in range(600)}
+    for name, (data, leaf) in cases.items():
+        one = {"kind": "disclosure", "disclosure": data.hex(), "leaf": leaf.hex()}
+        (tmp_path / f"{name}.json").write_text(json.dumps(one), "utf-8")
+
+    found = run(tmp_path.glob("*.json"))
+
+    kernel = {name: kernel_says(*one) for name, one in cases.items()}
+    assert {name: reference_says(*one) for name, one in cases.items()} == kernel
+    assert {
+        name: "malformed" if one.get("reason") == "malformed" else one["verdict"]
+        for name, one in found.items()
+    } == kernel
+    assert set(kernel.values()) == {"accepted", "refused", "malformed"}
 
 
 def test_the_command_shows_the_fields_of_witnessed_evidence(evidence: Path) -> None:
