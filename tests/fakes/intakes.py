@@ -7,19 +7,22 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
+from os import urandom
 from pathlib import Path
 from typing import Any, Self
 
 from tallystick_merkle.event import Event
 from tallystick_merkle.eventjson import parse_event
 from tallystick_merkle.genesis import EVENTS
-from tallystick_server.errors import EventError
+from tallystick_server.ingest.deadletters import DeadLetters
 from tallystick_server.ingest.followed import Followed
 from tallystick_server.ingest.intake import Intake
 from tallystick_server.ingest.keys import Keys
+from tallystick_server.ingest.letterfile import Bounds
 from tallystick_server.ingest.opened import Records
 from tallystick_server.ingest.producers import Producers
-from tallystick_server.ingest.rules import Admitted
+from tallystick_server.ingest.schemas.registry import Registry
+from tallystick_server.ingest.sealers import Sealers, ThreadBench
 from tallystick_server.log.log import Identity, Log, LogLimits
 from tallystick_server.log.reader import Reader
 from tallystick_server.log.sequencer import QueueLimits, Sequencer
@@ -60,34 +63,16 @@ def make_event(number: int = 0, **members: Any) -> Event:  # noqa: ANN401 -- any
 
 
 @dataclass
-class FakeRules:
-    """No schema but those that a test puts in: by action, what `admit` gives."""
+class FakeLetterKeys:
+    """The key of dead letters, out of a vault in memory."""
 
-    admitted: dict[str, Admitted | EventError] = field(default_factory=dict)
-    secret: frozenset[str] = frozenset()
+    vault: Vault
 
-    def admit(self, event: Event) -> Admitted:
-        found = self.admitted.get(event.action)
-        if isinstance(found, EventError):
-            raise found
-        if found is None:
-            return Admitted(event)
-        return Admitted(event, found.places, found.indexed, found.warning)
+    def current(self) -> VaultKey:
+        return self.vault.ensure([b"letters"])[b"letters"]
 
-    def sensitive(self, schema: tuple[str, int]) -> frozenset[str]:
-        return self.secret
-
-
-@dataclass
-class FakeLetters:
-    """Dead letters in a list."""
-
-    kept: list[tuple[str, bytes, EventError]] = field(default_factory=list)
-
-    async def keep(
-        self, principal: str, media: str, refused: Sequence[tuple[bytes, EventError]]
-    ) -> None:
-        self.kept += [(principal, raw, why) for raw, why in refused]
+    def find(self, kid: bytes) -> VaultKey | None:
+        return self.vault.by_kid([kid]).get(kid)
 
 
 @dataclass
@@ -114,8 +99,15 @@ class IntakeBench:
     ) -> None:
         self.inner = inner or memory_log(EVENTS)
         self.vault = vault or MemoryVault()
-        self.rules = FakeRules()
-        self.letters = FakeLetters()
+        self.registry = Registry(log_name=NAME, unknown="allow")
+        self.letters = DeadLetters(
+            folder / "letters.sqlite",
+            origin=ORIGIN,
+            bounds=Bounds(100, 1 << 20, 30),
+            keys=FakeLetterKeys(self.vault),
+            clock=self.inner.clock,
+            draw=urandom,
+        )
         self.producers = Producers()
         self.failures: list[BaseException] = []
         self.store = store or self.inner.store
@@ -149,12 +141,14 @@ class IntakeBench:
             tenant=TENANT,
             keys=Keys(self.vault, self.pool, on_failure=self.failures.append),
             mark=self.vault.mark,
-            registry=self.rules,
+            registry=self.registry,
+            unknown="allow",
+            sealers=Sealers(ThreadBench(self.pool, urandom)),
             producers=self.producers,
             letters=self.letters,
             records=records,
             followed=Followed(
-                {"producers": self.producers},
+                {"producers": self.producers, "schemas": self.registry},
                 records,
                 origin=ORIGIN,
                 path=folder / "derived" / "followed.cbor",
@@ -180,4 +174,5 @@ class IntakeBench:
     async def __aexit__(self, *_: object) -> None:
         await self.intake.keys.close()
         await self.log.close()
+        await self.letters.close()
         await asyncio.to_thread(self.pool.shutdown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -21,6 +22,9 @@ from tallystick_server.config.load import Loaded
 from tallystick_server.errors import UsageError
 
 log = logging.getLogger(__name__)
+
+_COLLECTOR = (50_000, 20, 100)
+"""Requests leave hardly a cycle: to look for some a thousand times a second is work."""
 
 ListenOption = Annotated[
     str | None,
@@ -112,6 +116,9 @@ def _run(
             log.error("configuration kept as it was", extra={"why": str(error)})  # noqa: TRY400 -- the message says it all
 
     async def main() -> None:
+        gc.collect()
+        gc.freeze()  # what was imported stays
+        gc.set_threshold(*_COLLECTOR)
         await run(Start(loaded, SystemClock(), permissions, _announce, reload))
 
     try:

@@ -84,6 +84,14 @@ class ServerSettings(Section):
         description="Folder of keys, logs and tokens. Never on a network file system:"
         " the store and its locks need a local disk.",
     )
+    sealing_processes: int = Field(
+        default=1,
+        ge=0,
+        le=64,
+        description="Processes that seal batches of events beside the server, each"
+        " started with the first batch that is worth it. 0: the server seals them"
+        " itself.",
+    )
     vault_root: Path | None = Field(
         default=None,
         description="File of the vault's root key. Default: keys/vault.root below"

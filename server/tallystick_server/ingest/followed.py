@@ -111,6 +111,7 @@ class Followed:
                             self._observe(opened.index, event, opened.received_ms)
                         self._position = opened.index + 1
                 self._position = max(self._position, stop)
+                self._drop_told()
                 self._tell()
 
     async def catch_up(self) -> None:
@@ -136,10 +137,11 @@ class Followed:
         while (found := self._waiting.pop(self._position, None)) is not None:
             self._observe(self._position, *found)
             self._position += 1
-        if self._waiting and min(self._waiting) < self._position:
-            stale = [index for index in self._waiting if index < self._position]
-            for index in stale:
-                del self._waiting[index]
+
+    def _drop_told(self) -> None:
+        """Forget what waited and was read from the log meanwhile."""
+        for index in [one for one in self._waiting if one < self._position]:
+            del self._waiting[index]
 
     def _observe(self, index: int, event: Event, received_ms: int) -> None:
         for follower in self._followers.values():

@@ -15,7 +15,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from functools import partial
+from typing import TypeVar
 
 from tallystick_merkle.event import Event, Producer, Ref, Target, Value, id_bytes
 from tallystick_merkle.opening import Opening
@@ -27,23 +28,30 @@ from tallystick_server.errors import (
     UnavailableError,
     UnprocessableError,
 )
+from tallystick_server.ingest.batchwork import (
+    opening_of,
+    outline_of,
+    sealed_event,
+)
+from tallystick_server.ingest.deadletters import DeadLetters
+from tallystick_server.ingest.decoding import decode_item
 from tallystick_server.ingest.eventids import draw_event_id
 from tallystick_server.ingest.followed import Followed
 from tallystick_server.ingest.keys import Keys
+from tallystick_server.ingest.letters import new_letter
 from tallystick_server.ingest.names import month_of
 from tallystick_server.ingest.opened import Opened, Records
 from tallystick_server.ingest.own import SERVICE
 from tallystick_server.ingest.producers import Producers
 from tallystick_server.ingest.results import Refused, Result, Taken
-from tallystick_server.ingest.rules import Rules
-from tallystick_server.ingest.sealer import Prepared, Sealing, prepare, seal_event
-from tallystick_server.log.events import EventPlace, EventSubmission
+from tallystick_server.ingest.schemas.registry import Registry, Unknown
+from tallystick_server.ingest.sealer import Prepared, prepare, seal_event
+from tallystick_server.ingest.sealers import Schooling, Sealers
+from tallystick_server.ingest.workbench import Job
+from tallystick_server.log.events import EventPlace, EventSubmission, SealedEvent
 from tallystick_server.log.log import Log
 from tallystick_server.log.sequencer import EventAck
 from tallystick_server.storage.base import VaultMark
-
-INLINE = 8
-"""Most events that are sealed on the loop; more go to a thread."""
 
 T = TypeVar("T")
 
@@ -63,25 +71,17 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """An event that goes on: its place in the submission, prepared; and a warning."""
+    """A sealed event that goes to the log: its place in the submission, and the rest.
+
+    `event` is what followers see of it; `whole` gives it as it was submitted.
+    """
 
     position: int
-    prepared: Prepared
+    event: Event
+    sealed: SealedEvent
+    opening: Callable[[], Opening]
+    whole: Callable[[], Event]
     warning: str
-    names_schema: bool
-
-
-class Letters(Protocol):
-    """Keeps events that were refused, for whoever has to see to them."""
-
-    async def keep(
-        self,
-        principal: str,
-        media: str,
-        refused: Sequence[tuple[bytes, EventError]],
-    ) -> None:
-        """Keep events that came as these bytes; never fails a request."""
-        ...
 
 
 @dataclass(slots=True)
@@ -94,11 +94,13 @@ class Intake:
 
     log: Log
     tenant: str
+    unknown: Unknown
     keys: Keys
+    sealers: Sealers
     mark: Callable[[], VaultMark]
-    registry: Rules
+    registry: Registry
     producers: Producers
-    letters: Letters
+    letters: DeadLetters
     records: Records
     followed: Followed
     executor: Executor
@@ -123,6 +125,42 @@ class Intake:
             raise UnprocessableError(f"the principal {SERVICE} is the server's own")
         return await self._submit(principal, events)
 
+    async def submit_batch(
+        self, principal: str, raws: Sequence[bytes], *, is_cbor: bool
+    ) -> Submitted:
+        """Take a batch as it came, each event for itself; durable when this returns.
+
+        Decoded and sealed where there is time for it.  Raises as `submit`.
+        """
+        if principal == SERVICE:
+            raise UnprocessableError(f"the principal {SERVICE} is the server's own")
+        self.log.check_open()
+        job = Job(
+            self.log.name, self.tenant, principal, self._month(), is_cbor, list(raws)
+        )
+        school = Schooling(self.log.name, self.unknown, self.registry)
+        done = await self.sealers.seal(job, school, self.keys)
+        results: list[Result | None] = [None] * len(raws)
+        for position, detail, pointer in done.refused:
+            results[position] = Refused("", EventError(detail, pointer=pointer))
+        items = [
+            _Item(
+                one.position,
+                outline_of(one, service=principal),
+                sealed_event(one),
+                partial(opening_of, one, tenant=self.tenant, service=principal),
+                partial(
+                    decode_item,
+                    raws[one.position],
+                    is_cbor=is_cbor,
+                    service=principal,
+                ),
+                one.warning,
+            )
+            for one in done.items
+        ]
+        return await self._append(principal, items, results)
+
     async def turned_away(
         self, principal: str, media: str, refused: Sequence[tuple[bytes, RequestError]]
     ) -> None:
@@ -134,8 +172,9 @@ class Intake:
         wrong = [(raw, why) for raw, why in refused if isinstance(why, EventError)]
         for _, why in wrong:
             self.producers.refused(principal, why.code)
-        if wrong:
-            await self.letters.keep(principal, media, wrong)
+        await self.letters.add(
+            [new_letter(principal, media, raw, why) for raw, why in wrong]
+        )
 
     async def off_loop(self, work: Callable[[], T]) -> T:
         """Run pure work on the thread that seals."""
@@ -179,71 +218,71 @@ class Intake:
     async def _submit(
         self, principal: str, events: Sequence[Event | RequestError]
     ) -> Submitted:
+        """Seal events here, and append them."""
+        self.log.check_open()  # before a key is made for nothing
         results: list[Result | None] = [None] * len(events)
-        items: list[_Item] = []
-        month = month_of(self.clock.now_ms() // _HOUR_MS * _HOUR_MS)
+        batch: list[tuple[int, Event, Prepared, str]] = []
         for position, event in enumerate(events):
             try:
                 if isinstance(event, RequestError):
                     raise event
-                items.append(self._prepare(position, event, month))
+                prepared, warning = self._prepare(event)
+                batch.append((position, event, prepared, warning))
             except RequestError as error:
                 known = "" if isinstance(event, RequestError) else event.event_id
                 results[position] = Refused(known, error)
-        if not items:
-            return Submitted(tuple(filter(None, results)), None)
-        sealings = await self._seal([item.prepared for item in items])
-        ack = await self.log.append_events(
-            EventSubmission(
-                principal, tuple(one.sealed for one in sealings), self.mark()
+        names = {name for _, _, one, _ in batch for name in one.key_names()}
+        keys = await self.keys.get(names)
+        items = []
+        for position, event, prepared, warning in batch:
+            done = seal_event(prepared, keys, self.draw(prepared.noise))
+            items.append(
+                _Item(
+                    position,
+                    prepared.event,
+                    done.sealed,
+                    partial(_same, done.opening),
+                    partial(_same, event),
+                    warning,
+                )
             )
-        )
-        await self._settle(items, sealings, ack, results)
-        return Submitted(tuple(filter(None, results)), ack)
+        return await self._append(principal, items, results)
 
-    def _prepare(self, position: int, event: Event, month: str) -> _Item:
+    def _prepare(self, event: Event) -> tuple[Prepared, str]:
         """Apply the rules of its schema; raises RequestError for a refusal."""
         admitted = self.registry.admit(event)
         prepared = prepare(
             admitted.event,
             tenant=self.tenant,
-            month=month,
+            month=self._month(),
             places=admitted.places,
             indexed=admitted.indexed,
         )
-        is_named = event.schema is not None
-        return _Item(position, prepared, admitted.warning, is_named)
+        return prepared, admitted.warning
 
-    async def _seal(self, batch: Sequence[Prepared]) -> list[Sealing]:
-        """Get the keys, durable, and then seal."""
-        names: set[bytes] = set()
-        for prepared in batch:
-            names |= prepared.key_names()
-        keys = await self.keys.get(names)
-        noise = self.draw(sum(prepared.noise for prepared in batch))
+    def _month(self) -> str:
+        return month_of(self.clock.now_ms() // _HOUR_MS * _HOUR_MS)
 
-        def work() -> list[Sealing]:
-            sealings, at = [], 0
-            for prepared in batch:
-                end = at + prepared.noise
-                sealings.append(seal_event(prepared, keys, noise[at:end]))
-                at = end
-            return sealings
-
-        return work() if len(batch) <= INLINE else await self.off_loop(work)
+    async def _append(
+        self, principal: str, items: Sequence[_Item], results: list[Result | None]
+    ) -> Submitted:
+        """Append sealed events, and say what became of each."""
+        if not items:
+            return Submitted(tuple(filter(None, results)), None)
+        sealed = tuple([item.sealed for item in items])
+        ack = await self.log.append_events(
+            EventSubmission(principal, sealed, self.mark())
+        )
+        await self._settle(items, ack, results)
+        return Submitted(tuple(filter(None, results)), ack)
 
     async def _settle(
-        self,
-        items: Sequence[_Item],
-        sealings: Sequence[Sealing],
-        ack: EventAck,
-        results: list[Result | None],
+        self, items: Sequence[_Item], ack: EventAck, results: list[Result | None]
     ) -> None:
         """Say what became of each event, and tell the followers of the new ones."""
         repeats: list[tuple[_Item, EventPlace]] = []
-        places = ack.outcome.places
-        for item, sealing, place in zip(items, sealings, places, strict=True):
-            event = item.prepared.event
+        for item, place in zip(items, ack.outcome.places, strict=True):
+            event = item.event
             if not isinstance(place, EventPlace):
                 results[item.position] = Refused(event.event_id, EventReusedError())
             elif place.is_repeat:
@@ -256,7 +295,7 @@ class Intake:
                     place.time_ms,
                     place.leaf,
                     False,
-                    sealing.opening,
+                    item.opening(),
                     item.warning,
                 )
         for item, place in repeats:
@@ -264,15 +303,15 @@ class Intake:
 
     async def _judge(self, item: _Item, place: EventPlace) -> Result:
         """Compare a repeat with what is stored (D14)."""
-        event = item.prepared.event
+        event_id = item.event.event_id
         found = await self.records.read(place.index, place.index + 1)
         if not found:
             raise UnavailableError("the record of an event cannot be read")
         opened = found[0]
-        if not _is_same(opened, event, item.names_schema):
-            return Refused(event.event_id, EventReusedError())
+        if not _is_same(opened, item.whole()):
+            return Refused(event_id, EventReusedError())
         return Taken(
-            event.event_id,
+            event_id,
             place.index,
             opened.received_ms,
             opened.leaf,
@@ -296,17 +335,21 @@ class Intake:
         )
 
 
-def _is_same(opened: Opened, event: Event, names_schema: bool) -> bool:
+def _same(one: T) -> T:
+    return one
+
+
+def _is_same(opened: Opened, event: Event) -> bool:
     """Whether a stored record is of this event; as far as it can still be read.
 
-    A schema that the event did not name was put there by the log.
+    A schema that the event does not name was put there by the log.
     """
     stored = opened.event
-    if stored is not None:
-        return stored == (
-            event if names_schema else replace(event, schema=stored.schema)
-        )
-    return opened.record.event_id == id_bytes(event.event_id)
+    if stored is None:
+        return opened.record.event_id == id_bytes(event.event_id)
+    if event.schema is None:
+        event = replace(event, schema=stored.schema)
+    return stored == event
 
 
 def _places_of(opened: Opened) -> dict[str, int]:

@@ -32,20 +32,55 @@ _log = logging.getLogger(__name__)
 class ReadyKey:
     """A key as it is used: the cipher of a group, and the tags of its subject."""
 
-    __slots__ = ("_secret", "_tags", "group")
+    __slots__ = ("_tags", "group", "key")
 
     def __init__(self, key: VaultKey) -> None:
         """Make the cipher."""
         self.group = GroupKey(key.kid, AESGCM(key.dek))
-        self._secret = key.secret
+        self.key = key
         self._tags: dict[Dimension, bytes] = {}
 
     def tag(self, dimension: Dimension) -> bytes:
         """Give the tag of this key in a dimension, in the epoch of now."""
         found = self._tags.get(dimension)
         if found is None:
-            found = self._tags[dimension] = make_tag(self._secret, dimension, EPOCH)
+            found = make_tag(self.key.secret, dimension, EPOCH)
+            self._tags[dimension] = found
         return found
+
+
+class KeyMemory:
+    """Ready keys by their names: two generations of a bounded number."""
+
+    def __init__(self, most: int = MAX_KEYS) -> None:
+        """Know of no key."""
+        self._most = most
+        self._young: dict[bytes, ReadyKey] = {}
+        self._old: dict[bytes, ReadyKey] = {}
+
+    def known(self, names: Collection[bytes]) -> dict[bytes, ReadyKey]:
+        """Give the keys that are here."""
+        found: dict[bytes, ReadyKey] = {}
+        young, old = self._young, self._old
+        for name in names:
+            key = young.get(name)
+            if key is None:
+                key = old.get(name)
+                if key is None:
+                    continue
+                self.keep(name, key)
+            found[name] = key
+        return found
+
+    def keep(self, name: bytes, key: ReadyKey) -> None:
+        """Remember a key; the older generation goes when the younger one is full."""
+        if len(self._young) >= self._most:
+            self._young, self._old = {}, self._young
+        self._young[name] = key
+
+    def forget(self) -> None:
+        """Keep no key."""
+        self._young, self._old = {}, {}
 
 
 class VaultFindsKeys(Protocol):
@@ -74,43 +109,23 @@ class Keys:
         self._vault = vault
         self._executor = executor
         self._on_failure = on_failure
-        self._most = most
-        self._young: dict[bytes, ReadyKey] = {}
-        self._old: dict[bytes, ReadyKey] = {}
+        self._memory = KeyMemory(most)
         self._wanted: dict[bytes, None] = {}
         self._next: asyncio.Future[Mapping[bytes, ReadyKey]] | None = None
         self._task: asyncio.Task[None] | None = None
-
-    def known(self, names: Collection[bytes]) -> dict[bytes, ReadyKey]:
-        """Give the keys that are in memory; each is durable in the vault."""
-        found: dict[bytes, ReadyKey] = {}
-        young, old = self._young, self._old
-        for name in names:
-            key = young.get(name)
-            if key is None:
-                key = old.get(name)
-                if key is None:
-                    continue
-                self._keep(name, key)
-            found[name] = key
-        return found
 
     async def get(self, names: Collection[bytes]) -> Mapping[bytes, ReadyKey]:
         """Give the key of each name, made where there is none; all are durable.
 
         Raises UnavailableError when the vault failed.
         """
-        found = self.known(names)
+        found = self._memory.known(names)
         if len(found) == len(names):
             return found
         missing = [name for name in names if name not in found]
         if missing:
             found.update(await self._make(missing))
         return found
-
-    def forget(self) -> None:
-        """Keep no key in memory."""
-        self._young, self._old = {}, {}
 
     async def close(self) -> None:
         """Wait for what the vault is doing."""
@@ -149,10 +164,5 @@ class Keys:
                 self._on_failure(error)
                 continue
             for name, key in made.items():
-                self._keep(name, key)
+                self._memory.keep(name, key)
             turn.set_result(made)
-
-    def _keep(self, name: bytes, key: ReadyKey) -> None:
-        if len(self._young) >= self._most:
-            self._young, self._old = {}, self._young
-        self._young[name] = key

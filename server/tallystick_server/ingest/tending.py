@@ -27,6 +27,7 @@ class Tending:
         self._intake = intake
         self._ticker = ticker
         self._stop = asyncio.Event()
+        self._telling = asyncio.Lock()
         self._stood_at = -1
         self._is_refused = False
 
@@ -37,16 +38,14 @@ class Tending:
             ticks += 1
             await self._follow()
             await self._tell()
+            await self._intake.letters.expire()
             if ticks % SAVE_TICKS == 0:
                 await self.save()
             await self._ticker.wait(self._stop)
 
-    def stop(self) -> None:
-        """End `run`."""
-        self._stop.set()
-
     async def finish(self) -> None:
-        """Write what is left to say, before the log takes nothing more."""
+        """Write what is left to say, before the log takes nothing more; end `run`."""
+        self._stop.set()
         await self._tell(is_last=True)
 
     async def save(self) -> None:
@@ -75,7 +74,8 @@ class Tending:
         if self._intake.log.is_read_only:
             return
         try:
-            await self._intake.tell_due(is_last=is_last)
+            async with self._telling:  # nothing is told twice
+                await self._intake.tell_due(is_last=is_last)
         except RequestError as error:
             if not self._is_refused:
                 self._is_refused = True

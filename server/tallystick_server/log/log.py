@@ -193,6 +193,10 @@ class Log:
             raise NotFoundError(f"the log {self.name} takes no events")
         return await self._admit().append(submission)
 
+    def check_open(self) -> None:
+        """Raise what `append` would raise now, before anything is prepared for it."""
+        self._admit()
+
     def _admit(self) -> Sequencer:
         """Give what appends, or raise why nothing may be appended now."""
         if self._sequencer is None:

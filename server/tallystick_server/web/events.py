@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from tallystick_merkle.event import Event
 from tallystick_merkle.exchange.appending import MAX_BATCH_BYTES
 from tallystick_merkle.genesis import EVENTS
 from tallystick_merkle.hashing import leaf_hash
@@ -21,7 +20,6 @@ from tallystick_server.errors import EventError, UnavailableError
 from tallystick_server.ingest.decoding import (
     MAX_EVENT_BYTES,
     decode_event,
-    decode_item,
 )
 from tallystick_server.ingest.framing import (
     BATCH_TYPES,
@@ -86,11 +84,12 @@ async def submit_batch(request: web.Request) -> web.Response:
         timeout_s=services.limits.body_timeout_s,
         types=None,
     )
-    items = await intake.off_loop(lambda: _decode_each(body, media, service=principal))
-    submitted = await intake.submit(principal, [event for _, event in items])
+    raws = split_batch(body, media)
+    is_cbor = media in (CBOR, CBOR_SEQ)
+    submitted = await intake.submit_batch(principal, raws, is_cbor=is_cbor)
     refused = [
         (raw, result.error)
-        for (raw, _), result in zip(items, submitted.results, strict=True)
+        for raw, result in zip(raws, submitted.results, strict=True)
         if isinstance(result, Refused)
     ]
     if refused:
@@ -106,20 +105,6 @@ def intake_of(hosted: Hosted) -> Intake:
     if hosted.intake is None:
         raise UnavailableError("the vault of this log is not open")
     return hosted.intake
-
-
-def _decode_each(
-    body: bytes, media: str, *, service: str
-) -> list[tuple[bytes, Event | EventError]]:
-    """Decode a batch: each event, or why it is none, beside its bytes."""
-    is_cbor = media in (CBOR, CBOR_SEQ)
-    items: list[tuple[bytes, Event | EventError]] = []
-    for raw in split_batch(body, media):
-        try:
-            items.append((raw, decode_item(raw, is_cbor=is_cbor, service=service)))
-        except EventError as error:
-            items.append((raw, error))
-    return items
 
 
 async def answer_event(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections.abc import Collection
 from typing import Any
 
 from aiohttp import web
@@ -119,7 +120,7 @@ def describe(intake: Intake, opened: Opened, *, is_sensitive: bool) -> dict[str,
     known: list[dict[str, Any] | None] = []
     for group in opened.groups:
         fields = None if group is None else group.fields
-        for name in sensitive.intersection(fields or ()):
+        for name in [one for one in fields or () if _is_below(one, sensitive)]:
             hidden.append(name)
             del (fields or {})[name]
         known.append(fields)
@@ -133,6 +134,11 @@ def describe(intake: Intake, opened: Opened, *, is_sensitive: bool) -> dict[str,
         "hidden": sorted(hidden),
         "erased": opened.erased,
     }
+
+
+def _is_below(name: str, sensitive: Collection[str]) -> bool:
+    """Whether a field is one of the sensitive ones, or lies below one."""
+    return any(name == one or name.startswith(f"{one}/") for one in sensitive)
 
 
 def _evidence(

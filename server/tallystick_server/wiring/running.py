@@ -35,6 +35,7 @@ from tallystick_server.ops.disk import free_bytes, share_filesystem
 from tallystick_server.ops.peers import Peers
 from tallystick_server.web.freshness import Freshness
 from tallystick_server.web.services import Hosted, Standing
+from tallystick_server.wiring.ingesting import RunningIntake, Workshop, make_intake
 from tallystick_server.wiring.keeping import Keeper
 from tallystick_server.wiring.opening import (
     OpenedLog,
@@ -97,7 +98,8 @@ class World:
     """What every log of a process works with.
 
     `on_failure` is told the name of a log whose writer has failed, and the error: the
-    process must end (D10).  `writer` makes each log's writer.
+    process must end (D10).  `writer` makes each log's writer.  `workshop` is there
+    where a log of events is, and its vault can be used.
     """
 
     clock: Clock
@@ -105,6 +107,7 @@ class World:
     permissions: Permissions
     on_failure: Callable[[str, BaseException], None]
     writer: type[Writer] = Writer
+    workshop: Workshop | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ class RunningLog:
     opened: OpenedLog
     hosted: Hosted
     keeper: Keeper | None
+    intake: RunningIntake | None
 
     @property
     def log(self) -> Log:
@@ -125,6 +129,8 @@ class RunningLog:
         if self.keeper is not None:
             await self.keeper.close()
         await self.log.close()
+        if self.intake is not None:
+            await self.intake.close()
         self.opened.close()
 
 
@@ -154,6 +160,8 @@ async def start_log(name: str, loaded: Loaded, world: World) -> RunningLog:
             log.warning("anchor beside the store", extra={"log": name})
         if _is_restored(marker):
             log.warning("restored, read-only", extra={"log": name})
+        if running.intake is not None:
+            await running.intake.start()
         if running.keeper is not None:
             await running.keeper.clear()
     except BaseException:
@@ -214,6 +222,14 @@ def _make_running(opened: OpenedLog, loaded: Loaded, world: World) -> RunningLog
             publish_settings=PublishSettings(republish_s=settings.republish_s),
             may_be_unproven=name in world.permissions.unproven,
         )
+    intake = make_intake(
+        opened,
+        shown,
+        world.workshop,
+        data=server.data,
+        clock=clock,
+        on_failure=partial(world.on_failure, name),
+    )
     hosted = Hosted(
         shown,
         TokenGate(name, tokens_path(server.data, name), clock),
@@ -227,8 +243,9 @@ def _make_running(opened: OpenedLog, loaded: Loaded, world: World) -> RunningLog
         and share_filesystem(settings.anchor, store_directory(server.data, name)),
         stale_after_ms=int(settings.stale_after_s * 1000),
         is_public=settings.public,
+        intake=None if intake is None else intake.intake,
     )
-    return RunningLog(opened, hosted, keeper)
+    return RunningLog(opened, hosted, keeper, intake)
 
 
 def _check_witnessed(opened: OpenedLog) -> None:

@@ -34,8 +34,10 @@ from tallystick_server.web.connections import CappedSite
 from tallystick_server.web.framing import check_parser
 from tallystick_server.web.services import Limits, Services, make_services
 from tallystick_server.web.visitors import Patience, Visitors
+from tallystick_server.wiring.ingesting import Workshop
 from tallystick_server.wiring.listening import bind, make_tls
 from tallystick_server.wiring.running import Permissions, RunningLog, World, start_log
+from tallystick_server.wiring.vaulting import open_server_vault, read_marks
 
 log = logging.getLogger(__name__)
 
@@ -104,25 +106,47 @@ async def _start_logs(
 ) -> list[RunningLog]:
     """Start every log, one after the other."""
     logs: list[RunningLog] = []
+    names = _names(start.loaded)
     world = World(
-        start.clock, peers, start.permissions, _end_at_once, writer=start.writer
+        start.clock,
+        peers,
+        start.permissions,
+        _end_at_once,
+        writer=start.writer,
+        workshop=_open_workshop(start.loaded, closing),
     )
-    for name in _names(start.loaded):
+    for name in names:
         running = await start_log(name, start.loaded, world)
         closing.push_async_callback(running.close)
         logs.append(running)
     return logs
 
 
+def _open_workshop(loaded: Loaded, closing: AsyncExitStack) -> Workshop | None:
+    """Open the vault, where there are logs of events that need it."""
+    settings = loaded.settings.server
+    vault = open_server_vault(settings, read_marks(settings.data))
+    if vault is None:
+        return None
+    closing.callback(vault.close)
+    workshop = Workshop(vault, processes=settings.sealing_processes)
+    closing.push_async_callback(workshop.close)
+    return workshop
+
+
 async def _run(start: Start, logs: list[RunningLog], site: CappedSite) -> None:
     """Run everything beside the requests until the process is told to end."""
     keepers = [running.keeper for running in logs if running.keeper is not None]
+    intakes = [running.intake for running in logs if running.intake is not None]
     async with asyncio.TaskGroup() as group:
         maintaining = group.create_task(_maintain(logs))
         keeping = [group.create_task(keeper.run()) for keeper in keepers]
+        keeping += [group.create_task(intake.tending.run()) for intake in intakes]
         await start.stop.wait()
         log.info("stopping")
         await site.stop()
+        for intake in intakes:
+            await intake.tending.finish()
         for running in logs:
             await running.log.drain()  # committed first: the last head covers it
         for keeper in keepers:

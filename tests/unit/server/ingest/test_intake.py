@@ -136,7 +136,7 @@ async def test_own_events_are_in_the_log_under_the_name_of_the_server(
     tmp_path: Path,
 ) -> None:
     async with IntakeBench(tmp_path) as bench:
-        index = await bench.intake.emit_own("schema.registered", {"id": "x"})
+        index = await bench.intake.emit_own("producer.noted", {"id": "x"})
 
         event = (await bench.intake.records.read(index, index + 1))[0].event
         assert event is not None

@@ -1,0 +1,173 @@
+"""The work on a batch that needs no log: decode, apply schemas, lay out, seal.
+
+    bytes of events → open_batch → Batch: what is to be sealed, what was refused,
+                                   the names of all keys
+    Batch, keys     → seal_batch → a SealedItem for each that goes on
+
+It is the same work whether the server does it itself or a process beside it (see
+`sealers`), and it is most of the work: so what comes out is flat and small, and is all
+that the log and the submitter need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+from tallystick_merkle.event import Event, Producer, Ref, id_bytes
+from tallystick_merkle.opening import Opening
+from tallystick_merkle.sealing import SEED_SIZE
+from tallystick_merkle.tags import TAG_SIZE
+from tallystick_server.errors import EventError
+from tallystick_server.ingest.decoding import decode_item
+from tallystick_server.ingest.keys import ReadyKey
+from tallystick_server.ingest.rules import Rules
+from tallystick_server.ingest.sealer import Prepared, prepare, seal_event
+from tallystick_server.log.events import SealedEvent
+
+_NOBODY = Ref("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A batch to be worked on: the bytes of its events, and of whom and where."""
+
+    raws: Sequence[bytes]
+    is_cbor: bool
+    service: str
+    tenant: str
+    month: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch that was opened: what is to be sealed, and what was refused.
+
+    Both say at which position of the batch they stand; the third part of what is to
+    be sealed is a warning.
+    """
+
+    prepared: list[tuple[int, Prepared, str]]
+    refused: list[tuple[int, EventError]]
+    names: set[bytes]
+
+
+class SealedItem(Struct, array_like=True, frozen=True, gc=False):
+    """A sealed event, flat: what the log takes, the submitter gets, followers see."""
+
+    position: int
+    event_id: str
+    commitment: bytes
+    tags: bytes
+    groups: bytes
+    seeds: bytes
+    index_entry: bytes
+    schema: tuple[str, int] | None
+    places: dict[str, int]
+    warning: str
+    action: str
+    instance: str
+    epoch: int
+    sequence: int
+    occurred_ms: int
+
+
+def open_batch(work: Work, rules: Rules) -> Batch:
+    """Decode a batch, apply the rules, and lay out what goes on."""
+    batch = Batch([], [], set())
+    for position, raw in enumerate(work.raws):
+        try:
+            event = decode_item(raw, is_cbor=work.is_cbor, service=work.service)
+            admitted = rules.admit(event)
+        except EventError as error:
+            batch.refused.append((position, error))
+            continue
+        prepared = prepare(
+            admitted.event,
+            tenant=work.tenant,
+            month=work.month,
+            places=admitted.places,
+            indexed=admitted.indexed,
+        )
+        batch.prepared.append((position, prepared, admitted.warning))
+        batch.names.update(prepared.key_names())
+    return batch
+
+
+def seal_batch(
+    batch: Batch, keys: Mapping[bytes, ReadyKey], draw: Callable[[int], bytes]
+) -> list[SealedItem]:
+    """Seal what is to be sealed; `draw` gives random bytes."""
+    noise = draw(sum(prepared.noise for _, prepared, _ in batch.prepared))
+    items: list[SealedItem] = []
+    at = 0
+    for position, prepared, warning in batch.prepared:
+        end = at + prepared.noise
+        done = seal_event(prepared, keys, noise[at:end])
+        at = end
+        event, sealed, opening = prepared.event, done.sealed, done.opening
+        producer = event.producer
+        items.append(
+            SealedItem(
+                position,
+                event.event_id,
+                sealed.commitment,
+                b"".join(sealed.tags),
+                sealed.groups,
+                b"".join(opening.seeds),
+                opening.index_entry,
+                opening.schema,
+                dict(opening.places),
+                warning,
+                event.action,
+                producer.instance,
+                producer.epoch,
+                producer.sequence,
+                event.occurred_ms,
+            )
+        )
+    return items
+
+
+def sealed_event(item: SealedItem) -> SealedEvent:
+    """Give what the log takes."""
+    tags = item.tags
+    return SealedEvent(
+        id_bytes(item.event_id),
+        item.commitment,
+        tuple([tags[at : at + TAG_SIZE] for at in range(0, len(tags), TAG_SIZE)]),
+        item.groups,
+    )
+
+
+def opening_of(item: SealedItem, *, tenant: str, service: str) -> Opening:
+    """Give what the submitter gets."""
+    seeds = item.seeds
+    return Opening(
+        tuple([seeds[at : at + SEED_SIZE] for at in range(0, len(seeds), SEED_SIZE)]),
+        item.index_entry,
+        tenant,
+        service,
+        item.schema,
+        item.places,
+    )
+
+
+def outline_of(item: SealedItem, *, service: str) -> Event:
+    """Give what followers of the log see of an event: who sent it, and when.
+
+    Nothing of what it says of anybody is in it.
+    """
+    return Event(
+        item.event_id,
+        item.action,
+        _NOBODY,
+        (),
+        item.occurred_ms,
+        "success",
+        None,
+        Producer(service, item.instance, item.epoch, item.sequence),
+        item.schema,
+    )

@@ -1,0 +1,41 @@
+"""The process that seals: reads messages from stdin, answers on stdout, until its end.
+
+It ends with the server, however that ends: its stdin closes.  Signals to the process
+group are for the server alone, which lets it finish first.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from typing import BinaryIO
+
+from tallystick_server.ingest.frames import HEAD, MAX_FRAME, decode_message, frame
+from tallystick_server.ingest.workbench import Workbench
+
+
+def serve(source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer every message until the source ends."""
+    bench = Workbench(os.urandom)
+    while head := source.read(HEAD.size):
+        (length,) = HEAD.unpack(head)
+        if length > MAX_FRAME:
+            raise ValueError(f"a message of {length} bytes")
+        sink.write(frame(bench.answer(decode_message(source.read(length)))))
+        sink.flush()
+
+
+def main() -> None:
+    """Serve the process that started this one."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    gc.freeze()
+    gc.disable()  # batches leave no cycles, and come and go whole
+    serve(sys.stdin.buffer, sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Where batches are worked on: one message in, one answer out.
+
+    Teach   the schemas of a log, as they are now       → Ready
+    Job     a batch of a log                            → Need, or Done
+    Grant   the keys that were needed                   → Done
+
+A workbench stands in a thread of the server, or in a process beside it, which is the
+same to whoever asks.  It remembers keys and schemas, and of a batch only what it waits
+with for keys: one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from tallystick_merkle import canonical
+from tallystick_server.ingest.batchwork import (
+    Batch,
+    SealedItem,
+    Work,
+    open_batch,
+    seal_batch,
+)
+from tallystick_server.ingest.followed import MAX_SNAPSHOT
+from tallystick_server.ingest.keys import KeyMemory, ReadyKey
+from tallystick_server.ingest.schemas.registry import Registry, Unknown
+from tallystick_server.vault.base import VaultKey
+
+
+class Teach(Struct, array_like=True, tag=True, frozen=True):
+    """The schemas of a log, as `Registry.dump` gave them, packed."""
+
+    log: str
+    unknown: Unknown
+    schemas: bytes
+
+
+class Job(Struct, array_like=True, tag=True, frozen=True):
+    """A batch of events of one principal for one log."""
+
+    log: str
+    tenant: str
+    service: str
+    month: str
+    is_cbor: bool
+    raws: list[bytes]
+
+
+class Grant(Struct, array_like=True, tag=True, frozen=True):
+    """Keys: the name, the id, the data key and the secret of each."""
+
+    keys: list[tuple[bytes, bytes, bytes, bytes]]
+
+
+class Ready(Struct, array_like=True, tag=True, frozen=True):
+    """What was told is known."""
+
+
+class Need(Struct, array_like=True, tag=True, frozen=True):
+    """Names of keys that are needed."""
+
+    names: list[bytes]
+
+
+class Done(Struct, array_like=True, tag=True, frozen=True):
+    """What came of a batch; of what was refused position, detail and pointer."""
+
+    items: list[SealedItem]
+    refused: list[tuple[int, str, str]]
+
+
+Message = Teach | Job | Grant
+Answer = Ready | Need | Done
+
+
+class Workbench:
+    """Works on batches. Used from one thread."""
+
+    def __init__(self, draw: Callable[[int], bytes]) -> None:
+        """Know of no log and no key; `draw` gives random bytes."""
+        self._draw = draw
+        self._rules: dict[str, Registry] = {}
+        self._memory = KeyMemory()
+        self._waiting: Batch | None = None
+        self._keys: dict[bytes, ReadyKey] = {}
+
+    def answer(self, message: Message) -> Answer:
+        """Do what a message says."""
+        if isinstance(message, Teach):
+            rules = Registry(log_name=message.log, unknown=message.unknown)
+            rules.load(canonical.decode(message.schemas, most=MAX_SNAPSHOT))
+            self._rules[message.log] = rules
+            return Ready()
+        if isinstance(message, Job):
+            return self._open(message)
+        for name, kid, dek, secret in message.keys:
+            key = ReadyKey(VaultKey(kid, dek, secret))
+            self._memory.keep(name, key)
+            self._keys[name] = key
+        return self._seal()
+
+    def _open(self, job: Job) -> Answer:
+        work = Work(job.raws, job.is_cbor, job.service, job.tenant, job.month)
+        batch = self._waiting = open_batch(work, self._rules[job.log])
+        self._keys = self._memory.known(batch.names)
+        missing = [name for name in batch.names if name not in self._keys]
+        return Need(missing) if missing else self._seal()
+
+    def _seal(self) -> Done:
+        batch, self._waiting = self._waiting, None
+        assert batch is not None  # a grant follows a need
+        items = seal_batch(batch, self._keys, self._draw)
+        self._keys = {}
+        refused = [(at, error.detail, error.pointer) for at, error in batch.refused]
+        return Done(items, refused)
