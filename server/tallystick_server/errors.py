@@ -8,6 +8,7 @@ ServerError
 │   ├── TimedOutError             408  the body did not arrive in time
 │   ├── KeyReusedError            409  the idempotency key stands for another body
 │   ├── EventReusedError          409  the event id stands for another event
+│   ├── SchemaTakenError          409  that version of the schema is another document
 │   ├── TooLargeError             413  over a limit, which it names
 │   ├── UnsupportedTypeError      415  content type or encoding
 │   ├── UnprocessableError        422  well-formed, but not acceptable
@@ -98,6 +99,14 @@ class EventReusedError(RequestError):
     def __init__(self) -> None:
         """Say no more than that."""
         super().__init__("the event_id was used before for another event")
+
+
+class SchemaTakenError(RequestError):
+    """A version of a schema that was registered with another document."""
+
+    status = 409
+    code = "schema-taken"
+    title = "Schema taken"
 
 
 class TooLargeError(RequestError):

@@ -34,6 +34,7 @@ from tallystick_server.web.proofs import (
 )
 from tallystick_server.web.records import get_event, list_events
 from tallystick_server.web.refusing import ProblemRunner
+from tallystick_server.web.schemas import get_schema, list_schemas, register_schema
 from tallystick_server.web.services import SERVICES, Services
 from tallystick_server.web.tiles import get_checkpoint, get_tile
 
@@ -85,6 +86,9 @@ ROUTES = (
     _get("/v1/logs/{log}/events/{event_id}", get_event),
     _get("/v1/logs/{log}/events", list_events),
     _get("/v1/logs/{log}/proof/consistency", get_consistency),
+    _get("/v1/logs/{log}/schemas", list_schemas),
+    _post("/v1/logs/{log}/schemas", register_schema),
+    _get("/v1/logs/{log}/schemas/{id}/{version}", get_schema),
     _get("/v1/logs/{log}/producers", list_producers),
     _get("/v1/logs/{log}/dead-letters", list_letters),
     _get("/v1/logs/{log}/dead-letters/{id}", get_letter),

@@ -9,6 +9,7 @@ from tallystick_server.web.openapi.describing import describing
 from tallystick_server.web.openapi.keeping import keeping, kept
 from tallystick_server.web.openapi.parts import BEARER, headers, parameters, responses
 from tallystick_server.web.openapi.reading import reading
+from tallystick_server.web.openapi.registering import registered, registering
 from tallystick_server.web.openapi.schemas import Node, schemas
 from tallystick_server.web.openapi.writing import writing
 
@@ -29,8 +30,8 @@ _TAGS = {
     "tiles": "The log as static resources (c2sp.org/tlog-tiles), for anybody; tiles of"
     " a log of events that is not public need a token that may read.",
     "proofs": "What a log is, for anybody; proofs and receipts, as tiles are.",
-    "keep": "Producers and refused events of a log of events; needs a token that may"
-    " administer the log.",
+    "keep": "Schemas, producers and refused events of a log of events; most of it needs"
+    " a token that may administer the log.",
     "server": "The server itself.",
 }
 
@@ -49,9 +50,15 @@ def document() -> Node:
         },
         "servers": [{"url": "/", "description": "Where this document came from."}],
         "tags": [{"name": name, "description": about} for name, about in _TAGS.items()],
-        "paths": {**writing(), **reading(), **keeping(), **describing()},
+        "paths": {
+            **writing(),
+            **reading(),
+            **registering(),
+            **keeping(),
+            **describing(),
+        },
         "components": {
-            "schemas": {**schemas(), **kept()},
+            "schemas": {**schemas(), **registered(), **kept()},
             "parameters": parameters(),
             "headers": headers(),
             "responses": responses(),

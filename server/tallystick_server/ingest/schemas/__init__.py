@@ -1,0 +1,1 @@
+"""The schemas of a log: registered in it, and applied to what comes in."""
