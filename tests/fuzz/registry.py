@@ -12,6 +12,7 @@ from tests.fuzz.targets import (
     answers,
     backups,
     client,
+    ev1,
     events,
     kernel,
     server,
@@ -19,7 +20,7 @@ from tests.fuzz.targets import (
     witness,
 )
 
-_MODULES = (answers, backups, client, events, kernel, server, trees, witness)
+_MODULES = (answers, backups, client, ev1, events, kernel, server, trees, witness)
 _PARSERS: dict[str, Target] = {
     name: parser for module in _MODULES for name, parser in module.TARGETS.items()
 }
@@ -56,6 +57,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "served-checkpoint": ("served-checkpoint", "signed-checkpoint"),
     "served-tile": ("served-tile",),
     "server-records": ("server-records",),
+    "submitted-events": ("submitted-json", "submitted-cbor", "submitted-batch"),
     "witness-answer": ("witness-answer",),
     "witness-records": ("witness-records",),
     "witness-request": ("witness-request",),
