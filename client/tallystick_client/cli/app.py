@@ -14,6 +14,7 @@ from tallystick_client.cli import (
     appending,
     auditing,
     demonstrating,
+    dlq,
     emitting,
     events,
     evidence,
@@ -21,6 +22,7 @@ from tallystick_client.cli import (
     keys,
     lazy,
     policies,
+    producers,
     proving,
     receipts,
     verifying,
@@ -55,6 +57,8 @@ def build() -> typer.Typer:
     app.command(rich_help_panel="Check")(heading.head)
     app.command(rich_help_panel="Check")(auditing.audit)
     app.add_typer(policies.app, name="policy", rich_help_panel="Check")
+    app.command(rich_help_panel="Keep")(producers.producers)
+    app.add_typer(dlq.app, name="dlq", rich_help_panel="Keep")
     app.add_typer(keys.app, name="key", rich_help_panel="Keys")
     lazy.add_commands(app)
     return app

@@ -64,7 +64,7 @@ def json_members(words: str) -> set[str]:
     "words",
     [
         "append", "receipts list", "receipts upgrade", "verify", "prove", "head",
-        "audit",
+        "audit", "producers", "dlq list", "dlq show", "dlq redrive", "dlq drop",
         "policy check", "key generate", "key show", "demo", "version", "selftest",
         "witness init", "witness list", "witness evidence",
     ],
