@@ -46,18 +46,19 @@ export function readLeaf(leaf) {
   return { timeMs: Number(timeMs), commitment, indexDigest };
 }
 
-/** Read an index entry, CBOR [epoch, [tag, ...]], and give its digest, the leaf's X. */
+/** Read an index entry, CBOR [epoch, [tag, ...], blind], and give its digest, the leaf's X. */
 export function readIndexEntry(data) {
   const value = decode(data);
-  need(Array.isArray(value) && value.length === 2, 'malformed', 'index entry');
-  const [epoch, tags] = value;
+  need(Array.isArray(value) && value.length === 3, 'malformed', 'index entry');
+  const [epoch, tags, blind] = value;
   const inRange = typeof epoch === 'bigint' && epoch >= 0n && epoch < 1n << 32n;
   need(inRange && Array.isArray(tags), 'malformed', 'index entry');
+  need(isBytes(blind, 16), 'malformed', 'a blind of 16 bytes');
   need(tags.length >= 1 && tags.length <= 16, 'malformed', 'from 1 to 16 tags');
   need(tags.every((tag) => isBytes(tag, 16)), 'malformed', 'a tag of 16 bytes');
   const ascend = tags.every((tag, at) => at === 0 || Buffer.compare(tags[at - 1], tag) < 0);
   need(ascend, 'malformed', 'tags that do not ascend');
-  return { epoch, tags, digest: sha256(0x15, data) };
+  return { epoch, tags, blind, digest: sha256(0x15, data) };
 }
 
 /** Check a disclosure (its decoded value) against a leaf: {timeMs, fields, hidden, single},

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tallystick_merkle.eventjson import parse_event
 from tallystick_merkle.layout import lay_out
 from tallystick_merkle.sealing import GroupKey, seal
-from tallystick_merkle.tags import order_tags
+from tallystick_merkle.tags import make_blind, order_tags
 from tallystick_server.log.events import EventSubmission, SealedEvent
 from tallystick_server.storage.base import VaultMark
 
@@ -43,7 +43,8 @@ def sealed(number: int, *, reason: str = "promotion") -> SealedEvent:
     count = len(layout.groups)
     done = seal(layout, [KEY] * count, [noise[:16]] * count, [noise[16:28]] * count)
     tags = order_tags([noise[:16], noise[16:], b"t" * 16])
-    return SealedEvent(event_id(number), done.commitment, tags, done.groups)
+    blind = make_blind(noise[:16])
+    return SealedEvent(event_id(number), done.commitment, tags, done.groups, blind)
 
 
 def events(

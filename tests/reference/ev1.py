@@ -69,9 +69,14 @@ def names_digest(names: list[str]) -> bytes:
     return sha256(b"\x24" + dcbor.encode(names)).digest()
 
 
-def index_entry(epoch: int, tags: Iterable[bytes]) -> bytes:
-    """dCBOR([epoch, [tag, ...]])."""
-    return dcbor.encode([epoch, sorted(tags)])
+def blind(seed: bytes) -> bytes:
+    """SHA-256(0x2b || seed of group 0), its first 16 bytes."""
+    return sha256(b"\x2b" + seed).digest()[:16]
+
+
+def index_entry(epoch: int, tags: Iterable[bytes], blind: bytes = b"b" * 16) -> bytes:
+    """dCBOR([epoch, [tag, ...], blind])."""
+    return dcbor.encode([epoch, sorted(tags), blind])
 
 
 def index_digest(entry: bytes) -> bytes:

@@ -33,7 +33,7 @@ class Sealed:
     def entry(self) -> bytes:
         """Its index entry: four tags that mean nothing."""
         tags = [sha256(self.seeds[0] + bytes([at])).digest()[:16] for at in range(4)]
-        return ev1.index_entry(0, tags)
+        return ev1.index_entry(0, tags, ev1.blind(self.seeds[0]))
 
     @property
     def leaf(self) -> bytes:

@@ -143,20 +143,23 @@ def leaves() -> dict[str, Case]:
 def index_entries() -> dict[str, Case]:
     """Index entries, and what is none."""
     tags = sorted(sha256(bytes([at])).digest()[:16] for at in range(17))
+    blind = b"b" * 16
     wrong: dict[str, tuple[str, object]] = {
-        "tags-none": ("one is the least", [0, []]),
-        "tags-seventeen": ("sixteen are the most", [0, tags]),
-        "tags-unsorted": ("two swapped", [0, [tags[1], tags[0]]]),
-        "tags-twice": ("strictly ascending", [0, [tags[0], tags[0]]]),
-        "tag-of-15-bytes": ("", [0, [bytes(15)]]),
-        "tag-of-17-bytes": ("", [0, [bytes(17)]]),
-        "tag-as-text": ("", [0, ["t" * 16]]),
-        "epoch-negative": ("", [-1, tags[:1]]),
-        "epoch-of-33-bits": ("", [2**32, tags[:1]]),
-        "epoch-false": ("", [False, tags[:1]]),
-        "entry-of-three": ("", [0, tags[:1], None]),
+        "tags-none": ("one is the least", [0, [], blind]),
+        "tags-seventeen": ("sixteen are the most", [0, tags, blind]),
+        "tags-unsorted": ("two swapped", [0, [tags[1], tags[0]], blind]),
+        "tags-twice": ("strictly ascending", [0, [tags[0], tags[0]], blind]),
+        "tag-of-15-bytes": ("", [0, [bytes(15)], blind]),
+        "tag-of-17-bytes": ("", [0, [bytes(17)], blind]),
+        "tag-as-text": ("", [0, ["t" * 16], blind]),
+        "epoch-negative": ("", [-1, tags[:1], blind]),
+        "epoch-of-33-bits": ("", [2**32, tags[:1], blind]),
+        "epoch-false": ("", [False, tags[:1], blind]),
+        "entry-of-two": ("", [0, tags[:1]]),
+        "blind-null": ("", [0, tags[:1], None]),
+        "blind-of-15-bytes": ("", [0, tags[:1], bytes(15)]),
         "entry-as-map": ("", {"epoch": 0}),
-        "entry-without-list": ("", [0, tags[0]]),
+        "entry-without-list": ("", [0, tags[0], blind]),
     }
     made = {
         f"index-{name}": _part(
@@ -167,10 +170,10 @@ def index_entries() -> dict[str, Case]:
         )
         for name, (desc, value) in wrong.items()
     }
-    good = dcbor.encode([0, tags[:2]])
+    good = dcbor.encode([0, tags[:2], blind])
     spelt = {
         "index-entry-trailing-byte": good + b"\x00",
-        "index-entry-epoch-in-two-bytes": b"\x82\x18\x00" + good[2:],
+        "index-entry-epoch-in-two-bytes": b"\x83\x18\x00" + good[2:],
         "index-entry-cut-short": good[:-1],
         "index-entry-empty": b"",
     }
@@ -182,6 +185,7 @@ def index_entries() -> dict[str, Case]:
             **_part("index-entry", f"{count} tags", entry, None),
             "epoch": epoch,
             "tags": [tag.hex() for tag in tags[:count]],
+            "blind": blind.hex(),
             "digest": ev1.index_digest(entry).hex(),
         }
     return made

@@ -19,7 +19,7 @@ from msgspec import Struct
 from tallystick_merkle.event import Event, Producer, Ref, id_bytes
 from tallystick_merkle.opening import Opening
 from tallystick_merkle.sealing import SEED_SIZE
-from tallystick_merkle.tags import TAG_SIZE
+from tallystick_merkle.tags import TAG_SIZE, make_blind
 from tallystick_server.errors import EventError
 from tallystick_server.ingest.decoding import decode_item
 from tallystick_server.ingest.keys import ReadyKey
@@ -139,6 +139,7 @@ def sealed_event(item: SealedItem) -> SealedEvent:
         item.commitment,
         tuple([tags[at : at + TAG_SIZE] for at in range(0, len(tags), TAG_SIZE)]),
         item.groups,
+        make_blind(item.seeds[:SEED_SIZE]),
     )
 
 

@@ -15,10 +15,10 @@ from tallystick_merkle.event import Event, id_bytes
 from tallystick_merkle.layout import Layout, lay_out
 from tallystick_merkle.opening import Opening
 from tallystick_merkle.sealing import IV_SIZE, SEED_SIZE, seal
-from tallystick_merkle.tags import EPOCH, format_index_entry, order_tags
+from tallystick_merkle.tags import make_blind, order_tags
 from tallystick_server.ingest.keys import ReadyKey
 from tallystick_server.ingest.names import EventNames, name_event
-from tallystick_server.log.events import SealedEvent
+from tallystick_server.log.events import SealedEvent, index_entry_of
 
 NOISE = SEED_SIZE + IV_SIZE
 """Random bytes that each group of an event needs."""
@@ -80,11 +80,14 @@ def seal_event(
     groups = [keys[name].group for name in prepared.names.groups]
     sealed = seal(layout, groups, seeds, ivs)
     tags = order_tags(keys[name].tag(dim) for dim, name in prepared.names.tags)
+    blind = make_blind(seeds[0])
     return Sealing(
-        SealedEvent(id_bytes(event.event_id), sealed.commitment, tags, sealed.groups),
+        SealedEvent(
+            id_bytes(event.event_id), sealed.commitment, tags, sealed.groups, blind
+        ),
         Opening(
             tuple(seeds),
-            format_index_entry(EPOCH, tags),
+            index_entry_of(tags, blind),
             prepared.tenant,
             event.producer.service,
             event.schema,

@@ -29,13 +29,15 @@ BYTES_BESIDE = 80
 class SealedEvent:
     """An event to append: its 16-byte id, its commitment, its tags and its groups.
 
-    `tags` are 1 to 16, ascending, each once; `groups` are as `sealing.seal` gave them.
+    `tags` are 1 to 16, ascending, each once; `groups` are as `sealing.seal` gave them;
+    `blind` hides from whoever sees the leaf alone which events have the same tags.
     """
 
     event_id: bytes
     commitment: bytes
     tags: tuple[bytes, ...]
     groups: bytes
+    blind: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,9 @@ class KnownEvent:
     leaf: bytes
 
 
-def index_entry_of(tags: Sequence[bytes]) -> bytes:
+def index_entry_of(tags: Sequence[bytes], blind: bytes) -> bytes:
     """Complete the index entry of an event that is appended now."""
-    return format_index_entry(EPOCH, tags)
+    return format_index_entry(EPOCH, tags, blind)
 
 
 class Placing:
@@ -145,7 +147,7 @@ class Placing:
     ) -> EventPlace:
         """Complete a new event: its index entry, its leaf, its record."""
         time_ms = self._time_ms
-        entry = index_entry_of(event.tags)
+        entry = index_entry_of(event.tags, event.blind)
         leaf = format_leaf(EventLeaf(time_ms, event.commitment, index_digest(entry)))
         record = format_record(event.event_id, time_ms, event.groups)
         entries.append(leaf)

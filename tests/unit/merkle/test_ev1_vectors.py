@@ -115,9 +115,9 @@ def read_part(one: dict[str, Any]) -> object:
         leaf = parse_leaf(data)
         assert format_leaf(leaf) == data
         return leaf
-    epoch, tags = parse_index_entry(data)
-    assert format_index_entry(epoch, tags) == data
-    return epoch, tags
+    epoch, tags, blind = parse_index_entry(data)
+    assert format_index_entry(epoch, tags, blind) == data
+    return epoch, tags, blind
 
 
 def test_the_vectors_are_what_the_reference_makes() -> None:
@@ -191,7 +191,7 @@ def test_the_kernel_reads_the_index_entry(name: str) -> None:
 
     tags = tuple(bytes.fromhex(tag) for tag in one["tags"])
 
-    assert read_part(one) == (one["epoch"], tags)
+    assert read_part(one) == (one["epoch"], tags, raw(one, "blind"))
     assert index_digest(raw(one, "data")) == raw(one, "digest")
 
 

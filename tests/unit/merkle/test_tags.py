@@ -14,6 +14,7 @@ from tallystick_merkle.tags import (
     Dimension,
     format_index_entry,
     index_digest,
+    make_blind,
     make_tag,
     order_tags,
     parse_index_entry,
@@ -26,16 +27,18 @@ TAGS = st.binary(min_size=TAG_SIZE, max_size=TAG_SIZE)
 SETS = st.sets(TAGS, min_size=1, max_size=MAX_TAGS)
 
 
-def written(entry: tuple[int, tuple[bytes, ...]]) -> bytes:
+def written(entry: tuple[int, tuple[bytes, ...], bytes]) -> bytes:
     return format_index_entry(*entry)
 
 
-@given(EPOCHS, SETS)
-def test_an_index_entry_is_that_of_the_reference(epoch: int, tags: set[bytes]) -> None:
-    data = format_index_entry(epoch, order_tags(tags))
+@given(EPOCHS, SETS, TAGS)
+def test_an_index_entry_is_that_of_the_reference(
+    epoch: int, tags: set[bytes], blind: bytes
+) -> None:
+    data = format_index_entry(epoch, order_tags(tags), blind)
 
-    assert data == ev1.index_entry(epoch, tags)
-    assert parse_index_entry(data) == (epoch, tuple(sorted(tags)))
+    assert data == ev1.index_entry(epoch, tags, blind)
+    assert parse_index_entry(data) == (epoch, tuple(sorted(tags)), blind)
     assert index_digest(data) == ev1.index_digest(data)
 
 
@@ -75,3 +78,18 @@ def test_persons_are_actors_and_targets() -> None:
 def test_a_tag_of_no_epoch_is_not_made(epoch: int) -> None:
     with pytest.raises(OverflowError):
         make_tag(bytes(32), Dimension.ACTION, epoch)
+
+
+@given(TAGS)
+def test_the_blind_of_an_event_is_that_of_the_reference(seed: bytes) -> None:
+    assert make_blind(seed) == ev1.blind(seed)
+    assert make_blind(seed) not in seed
+
+
+def test_events_with_the_same_tags_have_different_digests_in_their_leaves() -> None:
+    digests = {
+        index_digest(format_index_entry(0, [bytes(16)], make_blind(bytes([seed]) * 16)))
+        for seed in range(20)
+    }
+
+    assert len(digests) == 20

@@ -89,7 +89,7 @@ def test_a_record_of_no_event_is_named(stored: Stored, index: int) -> None:
 
 def test_an_index_entry_of_another_event_is_named(stored: Stored) -> None:
     leaf, record = pair(stored)
-    other = format_index_entry(EPOCH, sealed(9).tags)
+    other = format_index_entry(EPOCH, sealed(9).tags, sealed(9).blind)
 
     with pytest.raises(IntegrityError, match="record 2: its index entry is not that"):
         check_record(leaf, replace(record, index_entry=other))

@@ -75,7 +75,7 @@ def test_the_log_adds_time_epoch_index_entry_leaf_and_record() -> None:
     (leaf,) = planned.entries
     digest = index_digest(side.index_entry)
     record = parse_record(side.record)
-    assert parse_index_entry(side.index_entry) == (EPOCH, event.tags)
+    assert parse_index_entry(side.index_entry) == (EPOCH, event.tags, event.blind)
     assert parse_leaf(leaf) == EventLeaf(NOW_MS, event.commitment, digest)
     assert (side.index, side.event_id, side.owner) == (5, event.event_id, OWNER)
     assert (record.event_id, record.time_ms) == (event.event_id, NOW_MS)
