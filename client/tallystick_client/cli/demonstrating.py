@@ -1,7 +1,9 @@
 """`tallystick demo`: the whole story on one machine, shown as it happens.
 
-JSON: {"directory", "server", "witnesses", "policy", "added", "repeated", "verified",
-"size", "root", "cosigners"}; it is printed when the work is done.
+JSON: {"directory", "origin", "server", "witnesses", "policy", "added", "repeated",
+"verified", "size", "root", "cosigners", "events": {"origin", "policy", "added",
+"repeated", "size", "root", "evidence", "verdict", "shown"}}; it is printed when the
+work is done.
 """
 
 from __future__ import annotations
@@ -46,9 +48,9 @@ def demo(
         typer.Option("--exit", "--no-wait", help="End after the work; do not stay up."),
     ] = False,
 ) -> None:
-    """Start a log and two witnesses on this machine and show the whole story.
+    """Start two logs and two witnesses on this machine and show the whole story.
 
-    Run again, it goes on with the same log. Ctrl-C stops all of it.
+    Run again, it goes on with the same logs. Ctrl-C stops all of it.
     """
     shell = shell_of(context)
     with extra("all", "demo"):

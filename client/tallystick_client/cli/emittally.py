@@ -82,7 +82,7 @@ class EmitTally:
     def summary(self, policy: Policy) -> str:
         """Say in one line what was read and what is in the log."""
         drafts = self.drafts
-        parts = [f"{drafts.read} records read"]
+        parts = [f"{drafts.read} record{'' if drafts.read == 1 else 's'} read"]
         if drafts.skipped:
             parts.append(f"{drafts.skipped} skipped by the mapping")
         if drafts.duplicates:
@@ -95,7 +95,10 @@ class EmitTally:
         text += f"; {self.added} new in the log"
         if self.repeated:
             text += f", {self.repeated} already there"
-        text += f" (entries {self.first} to {self.last}), all checked"
+        span = f"entries {self.first} to {self.last}"
+        if self.first == self.last:
+            span = f"entry {self.first}"
+        text += f" ({span}), all checked"
         if not self.promised:
             return f"{text}; all witnessed"
         if not policy.asks_for_witnesses:

@@ -23,6 +23,7 @@ from tallystick_client.errors import StateError, UsageError
 from tallystick_client.files import read_given, write_files
 from tallystick_merkle.disclosure import Disclosure
 from tallystick_merkle.errors import MalformedError
+from tallystick_merkle.eventjson import format_time
 from tallystick_merkle.evidence import (
     MAX_EVIDENCE,
     SUFFIX,
@@ -147,7 +148,10 @@ def tell(found: Found, evidence: Evidence) -> Iterator[str]:
     shown = shown_of(found)
     width = max((len(plain(name)) for name in shown), default=0)
     for name, value in shown.items():
-        yield f"shown   {plain(name):<{width}}  {plain_json(value)}"
+        text = plain_json(value)
+        if name == "occurred_at" and isinstance(value, int):
+            text += f" ({format_time(value)})"
+        yield f"shown   {plain(name):<{width}}  {text}"
     yield _say_hidden(evidence.disclosure)
     if found.disclosed.is_single:
         yield "single  no second value of a shown field can be in this event"

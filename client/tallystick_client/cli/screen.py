@@ -14,16 +14,31 @@ from rich.markup import escape
 
 from tallystick_client.auditing import Progress
 from tallystick_client.cli.console import Meter, Shell
+from tallystick_client.cli.emittally import EmitTally
+from tallystick_client.cli.evidence import shown_of, tell
 from tallystick_client.cli.tally import Tally
-from tallystick_client.demo.place import LOG_NAME, ORIGIN, WITNESSES, Place, Ports
+from tallystick_client.demo.place import (
+    EVENTS_NAME,
+    EVENTS_ORIGIN,
+    LOG_NAME,
+    ORIGIN,
+    WITNESSES,
+    Place,
+    Ports,
+)
 from tallystick_client.results import Audited, Upgrade
+from tallystick_merkle.evidence import Evidence, Found
 
 _MEANING = (
-    "What this means: the log signed a head over all records, and two witnesses "
-    "cosigned that head, one of them with a post-quantum key. (Here they run beside "
-    "the log; in real life other people run them.) Each receipt now proves, offline "
-    "and to anyone, that its record is in the log. Whoever changes or removes a record "
-    "later, the operator included, contradicts what the witnesses signed."
+    "What this means: each log signed a head over all of its records, and two "
+    "witnesses cosigned that head, one of them with a post-quantum key. (Here they run "
+    "beside the logs; in real life other people run them.) Each receipt now proves, "
+    "offline and to anyone, that its record is in the log. Whoever changes or removes "
+    "a record later, the operator included, contradicts what the witnesses signed. "
+    "The log of raw entries keeps bytes for everybody to read. The log of events "
+    "publishes 80 bytes a record that say nothing about anybody: what is in them is "
+    "encrypted for each person, and any field can be proven alone, like the three "
+    "above."
 )
 
 
@@ -37,16 +52,24 @@ class Told(Protocol):
         """Log the records."""
         ...
 
-    def upgrade(self) -> Upgrade:
-        """Wait for the witnesses."""
+    def emit(self, shell: Shell) -> EmitTally:
+        """Emit the same records as events."""
+        ...
+
+    def upgrade(self) -> tuple[Upgrade, Upgrade]:
+        """Wait for the witnesses of both logs."""
         ...
 
     def verify(self) -> int:
         """Check all receipts; give their number."""
         ...
 
-    def audit(self, progress: Progress) -> Audited:
-        """Hash the log again."""
+    def disclose(self) -> tuple[Evidence, Found]:
+        """Prove some fields of one event, checked."""
+        ...
+
+    def audit(self, progress: Progress) -> tuple[Audited, Audited]:
+        """Hash both logs again."""
         ...
 
 
@@ -79,27 +102,47 @@ class Screen:
         with self._shell.meter("logged") as meter:
             tally = story.append(meter)
         self.step(
-            f"logged {tally.logged} CloudTrail records of an intrusion: {tally.added} "
-            f"new, {tally.repeated} already logged"
+            f"logged {tally.logged} CloudTrail records of an intrusion as they are: "
+            f"{tally.added} new, {tally.repeated} already logged"
+        )
+        emitted = story.emit(self._shell)
+        self.step(
+            f"emitted the same {emitted.logged} as events, each leaf checked: "
+            f"{emitted.added} new, {emitted.repeated} already there"
         )
         with self._waiting("waiting for both witnesses to cosign"):
-            upgrade = story.upgrade()
+            raw, events = story.upgrade()
         self.step(
-            f"both witnesses cosigned the head of size {upgrade.head.size}: every "
-            "promised receipt is now a witnessed one"
+            f"both witnesses cosigned heads of size {raw.head.size} and "
+            f"{events.head.size}: every promised receipt is now a witnessed one"
         )
         verified = story.verify()
         self.step(f"checked all {verified} receipts offline: 2 of 2 witnesses, good")
-        with self._shell.meter("audited") as meter:
-            audited = story.audit(meter.show)
+        evidence, found = story.disclose()
         self.step(
-            f"audited the log: {audited.head.size} entries, {audited.checked} hashed "
-            f"now, root {audited.head.root.hex()[:16]}…"
+            f"disclosed event {found.index} in part, and checked it offline: "
+            f"{found.verdict.status.value}"
         )
-        self._conclude(story, tally, verified, audited)
+        for line in tell(found, evidence):
+            self._console.print(f"        {line}", markup=False)
+        with self._shell.meter("audited") as meter:
+            audits = story.audit(meter.show)
+        for audited in audits:
+            origin = audited.head.judged.opened.checkpoint.origin
+            self.step(
+                f"audited {origin}: {audited.head.size} entries, {audited.checked} "
+                f"hashed now, root {audited.head.root.hex()[:16]}…"
+            )
+        self._conclude(story, tally, emitted, verified, found, audits)
 
     def _conclude(
-        self, story: Told, tally: Tally, verified: int, audited: Audited
+        self,
+        story: Told,
+        tally: Tally,
+        emitted: EmitTally,
+        verified: int,
+        found: Found,
+        audits: tuple[Audited, Audited],
     ) -> None:
         """Say what it meant, where things are, and what to try."""
         place, ports = story.place, story.ports
@@ -110,13 +153,15 @@ class Screen:
         self._console.print()
         self._console.print(_MEANING, soft_wrap=False, width=min(80, self._width()))
         if self._stays:
-            self._show("The log", [f"{server}/t/{LOG_NAME}/checkpoint"])
+            names = (LOG_NAME, EVENTS_NAME)
+            self._show("The logs", [f"{server}/t/{name}/checkpoint" for name in names])
             self._show("The witnesses", witnesses)
         commands = commands_to_try(place, ports, stays=self._stays)
         for title, command in commands:
             self._show(title, [command], style="cyan")
         if self._stays:
             self._console.print("\nAll of it runs until you press Ctrl-C.")
+        raw, events = audits
         self._shell.result(
             {
                 "directory": str(place.path),
@@ -127,9 +172,20 @@ class Screen:
                 "added": tally.added,
                 "repeated": tally.repeated,
                 "verified": verified,
-                "size": audited.head.size,
-                "root": audited.head.root.hex(),
-                "cosigners": list(audited.head.cosigners),
+                "size": raw.head.size,
+                "root": raw.head.root.hex(),
+                "cosigners": list(raw.head.cosigners),
+                "events": {
+                    "origin": EVENTS_ORIGIN,
+                    "policy": str(place.events_policy),
+                    "added": emitted.added,
+                    "repeated": emitted.repeated,
+                    "size": events.head.size,
+                    "root": events.head.root.hex(),
+                    "evidence": str(place.evidence),
+                    "verdict": found.verdict.status.value,
+                    "shown": shown_of(found),
+                },
             }
         )
 
@@ -163,7 +219,19 @@ def commands_to_try(place: Place, ports: Ports, *, stays: bool) -> list[Hint]:
     sample = shlex.quote(str(place.sample))
     config = shlex.quote(str(place.client_config))
     verify = f"{me} verify {receipt}"
+    evidence = shlex.quote(str(place.evidence))
+    whom = f"--policy {shlex.quote(str(place.events_policy))}"
+    forge = f"sed 's/s3.get-object/s3.put-object/' {evidence} > forged.evidence"
+    events = shlex.quote(str(place.events_config))
     offline = [
+        (
+            "Check the three fields of the event, offline",
+            f"{me} verify {evidence} {whom} --verbose",
+        ),
+        (
+            "Change one of them, and the check fails",
+            f"{forge}; {me} verify forged.evidence {whom}",
+        ),
         (
             "Check the receipt of the first record, offline",
             f"{verify} {sample} --line 1 --policy {policy} --verbose",
@@ -175,6 +243,10 @@ def commands_to_try(place: Place, ports: Ports, *, stays: bool) -> list[Hint]:
         ("See whom the policy believes", f"{me} policy check {policy}"),
     ]
     online = [
+        (
+            "Look at the events, which only their readers can",
+            f"{me} event list --limit 5 --config {events}",
+        ),
         (
             "Log something of your own, and wait for the witnesses",
             f"echo 'hello' | {me} append - --wait witnessed --config {config}",

@@ -1,1 +1,1 @@
-"""`tallystick demo`: a log and two witnesses on one machine, and the whole story."""
+"""`tallystick demo`: two logs and two witnesses on one machine, and the whole story."""

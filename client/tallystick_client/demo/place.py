@@ -4,10 +4,11 @@ tallystick-demo/
 .tallystick-demo     marker: only a directory with it is ever deleted
 setup.json           written last: the setup is whole
 server/  server.toml witness-1/  witness-2/
-cloudtrail.policy    which log and which witnesses to believe
-token                the right to write (mode 0600)
-client.toml          settings for `tallystick --config`
+cloudtrail.policy    which log and which witnesses to believe; audit.policy for events
+token                the right to write (mode 0600); audit.token for the events
+client.toml          settings for `tallystick --config`; audit.toml for the events
 cloudtrail-103.ndjson  the records that are logged
+one-record.evidence  three fields of one event, proven
 state/               receipts, believed head, evidence
 logs/                what the processes said
 """
@@ -28,10 +29,16 @@ from tallystick_merkle.keys import VerifierKey, format_vkey, parse_vkey
 from tallystick_merkle.policy import parse_policy
 
 LOG_NAME = "cloudtrail"
-"""Name of the demo's log."""
+"""Name of the demo's log of raw entries."""
 
 ORIGIN = "demo.tallystick.example/cloudtrail"
-"""Origin of the demo's log."""
+"""Origin of the demo's log of raw entries."""
+
+EVENTS_NAME = "audit"
+"""Name of the demo's log of events."""
+
+EVENTS_ORIGIN = "demo.tallystick.example/audit"
+"""Origin of the demo's log of events."""
 
 WITNESSES = (("witness-1", "ed25519"), ("witness-2", "mldsa44"))
 """Folder and key type of each witness."""
@@ -86,9 +93,10 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Made once: the public keys of the log and of the witnesses, and the ports."""
+    """Made once: the public keys of the logs and of the witnesses, and the ports."""
 
     log: VerifierKey
+    events: VerifierKey
     witnesses: tuple[VerifierKey, ...]
     first_port: int
 
@@ -104,6 +112,10 @@ class Place:
         self.policy = path / f"{LOG_NAME}.policy"
         self.token = path / "token"
         self.client_config = path / "client.toml"
+        self.events_policy = path / f"{EVENTS_NAME}.policy"
+        self.events_token = path / f"{EVENTS_NAME}.token"
+        self.events_config = path / f"{EVENTS_NAME}.toml"
+        self.evidence = path / "one-record.evidence"
         self.sample = path / SAMPLE
         self.state = path / "state"
         self.logs = path / "logs"
@@ -134,23 +146,33 @@ class Place:
         write_files(self.path, {_MARKER: b"tallystick demo; safe to delete\n"})
         return setup
 
-    def write(self, setup: Setup, *, token: str) -> None:
+    def write(self, setup: Setup, *, token: str, events_token: str) -> None:
         """Write the files around the processes' own; the setup is whole at the end."""
         ports = Ports(setup.first_port)
-        policy = format_demo_policy(setup)
-        parse_policy(policy)
         write_files(
             self.path,
             {
-                self.policy.name: policy,
+                self.policy.name: format_demo_policy(setup, setup.log),
+                self.events_policy.name: format_demo_policy(setup, setup.events),
                 self.token.name: f"{token}\n".encode(),
-                self.server_config.name: _server_config(self.policy).encode(),
-                self.client_config.name: _client_config(self, ports).encode(),
+                self.events_token.name: f"{events_token}\n".encode(),
+                self.server_config.name: _server_config(self).encode(),
+                self.client_config.name: _client_config(
+                    ports, LOG_NAME, self.policy, self.token, self.state
+                ).encode(),
+                self.events_config.name: _client_config(
+                    ports,
+                    EVENTS_NAME,
+                    self.events_policy,
+                    self.events_token,
+                    self.state,
+                ).encode(),
                 SAMPLE: sample_records(),
             },
         )
         document = {
             "log": format_vkey(setup.log),
+            "events": format_vkey(setup.events),
             "witnesses": [format_vkey(key) for key in setup.witnesses],
             "first_port": setup.first_port,
         }
@@ -165,6 +187,7 @@ class Place:
             first, second = document["witnesses"]
             return Setup(
                 parse_vkey(document["log"]),
+                parse_vkey(document["events"]),
                 (parse_vkey(first), parse_vkey(second)),
                 int(document["first_port"]),
             )
@@ -177,7 +200,8 @@ class Place:
             MalformedError,
         ) as error:
             raise UsageError(
-                f"{self.path / _SETUP} is damaged: start over with --reset"
+                f"{self.path / _SETUP} is damaged or of another version: "
+                "start over with --reset"
             ) from error
 
     def _clear(self) -> None:
@@ -194,19 +218,21 @@ class Place:
                 raise UsageError(f"cannot delete {entry}: {error.strerror}") from error
 
 
-def format_demo_policy(setup: Setup) -> bytes:
-    """Write the policy: one log, and both witnesses must have cosigned."""
+def format_demo_policy(setup: Setup, log: VerifierKey) -> bytes:
+    """Write the policy of a log: both witnesses must have cosigned."""
     ports = Ports(setup.first_port)
     lines = [
-        "# Whom to believe about the demo's log. Server and clients read this file.",
-        f"log {format_vkey(setup.log)}",
+        "# Whom to believe about a log of the demo. Server and clients read this file.",
+        f"log {format_vkey(log)}",
     ]
     names = [name for name, _ in WITNESSES]
     for number, (name, key) in enumerate(zip(names, setup.witnesses, strict=True), 1):
         url = ports.url(ports.witness(number))
         lines.append(f"witness {name} {format_vkey(key)} {url}")
     lines += [f"group both all {' '.join(names)}", "quorum both", ""]
-    return "\n".join(lines).encode()
+    policy = "\n".join(lines).encode()
+    parse_policy(policy)
+    return policy
 
 
 def sample_records() -> bytes:
@@ -214,19 +240,25 @@ def sample_records() -> bytes:
     return files("tallystick_client.samples").joinpath(SAMPLE).read_bytes()
 
 
-def _server_config(policy: Path) -> str:
-    """Say which policy the log asks its witnesses by."""
-    return f"[logs.{LOG_NAME}]\npolicy = {json.dumps(str(policy.resolve()))}\n"
+def _server_config(place: Place) -> str:
+    """Say which policy each log asks its witnesses by."""
+    policies = {LOG_NAME: place.policy, EVENTS_NAME: place.events_policy}
+    return "\n".join(
+        f"[logs.{name}]\npolicy = {json.dumps(str(policy.resolve()))}\n"
+        for name, policy in policies.items()
+    )
 
 
-def _client_config(place: Place, ports: Ports) -> str:
+def _client_config(
+    ports: Ports, log: str, policy: Path, token: Path, state: Path
+) -> str:
     """Say what the client's commands need to know; paths are relative to the file."""
     values = {
         "server": ports.url(ports.server),
-        "log": LOG_NAME,
-        "policy": place.policy.name,
-        "token_file": place.token.name,
-        "state": place.state.name,
+        "log": log,
+        "policy": policy.name,
+        "token_file": token.name,
+        "state": state.name,
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
     return "\n".join(["[client]", *lines, ""])

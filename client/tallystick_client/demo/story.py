@@ -10,7 +10,11 @@ from pathlib import Path
 from tallystick_client.address import log_address
 from tallystick_client.auditing import Progress
 from tallystick_client.blocking import Tallystick
-from tallystick_client.cli.console import Meter
+from tallystick_client.cli.console import Meter, Shell
+from tallystick_client.cli.drafts import Drafts
+from tallystick_client.cli.emittally import EmitTally
+from tallystick_client.cli.emitting import send_events
+from tallystick_client.cli.evidence import judge_evidence
 from tallystick_client.cli.inputs import Line, read_lines, read_policy, read_receipt
 from tallystick_client.cli.network import Target
 from tallystick_client.cli.sending import send_once
@@ -18,6 +22,8 @@ from tallystick_client.cli.tally import Tally
 from tallystick_client.cli.verifying import judge_entry
 from tallystick_client.demo.children import Family, call_json
 from tallystick_client.demo.place import (
+    EVENTS_NAME,
+    EVENTS_ORIGIN,
     HOST,
     LOG_NAME,
     ORIGIN,
@@ -28,11 +34,22 @@ from tallystick_client.demo.place import (
 )
 from tallystick_client.errors import ServiceError
 from tallystick_client.files import write_files
+from tallystick_client.mapping.catalogue import shipped
 from tallystick_client.results import Audited, Upgrade
 from tallystick_client.session import Patience
 from tallystick_client.trust_directory import DirectoryTrust
+from tallystick_merkle.evidence import Evidence, Found
 from tallystick_merkle.keys import parse_vkey
 from tallystick_merkle.policy import Policy
+
+MAPPING = "cloudtrail"
+"""How the records become events."""
+
+DISCLOSED = "aws.s3.get-object"
+"""The action of the event that is disclosed: the last one of it."""
+
+SHOWN = ("action", "occurred_at", "details/requestParameters/key")
+"""The fields of it that are shown; who did it stays hidden."""
 
 WITNESS_S = 60
 """Seconds to wait for the witnesses."""
@@ -46,11 +63,10 @@ class Story:
         self.place = place
         self.ports = Ports(setup.first_port)
         self.policy: Policy = read_policy(place.policy)
-        token = place.token.read_text(encoding="ascii").strip()
-        log = log_address(
-            self.ports.url(self.ports.server), LOG_NAME, origin=ORIGIN, token=token
+        self.target = self._target(LOG_NAME, ORIGIN, place.policy, place.token)
+        self.events = self._target(
+            EVENTS_NAME, EVENTS_ORIGIN, place.events_policy, place.events_token
         )
-        self.target = Target(log, self.policy, place.state)
         self.trust = DirectoryTrust(place.state, ORIGIN)
         self._places: dict[int, int] = {}
         self.tally = Tally(places=self._places)
@@ -75,16 +91,23 @@ class Story:
         asyncio.run(send_once(self.target, lines, "durable", self.tally, meter))
         return self.tally
 
-    def upgrade(self) -> Upgrade:
-        """Wait until both witnesses have cosigned a head that holds all records."""
-        with self._client() as client:
-            done = client.upgrade(patience=Patience(4 * WITNESS_S, 0.25))
-        if done.waiting:
+    def emit(self, shell: Shell) -> EmitTally:
+        """Emit the same records as events, each once."""
+        drafts = Drafts(shipped(MAPPING))
+        tally = EmitTally(drafts)
+        drafted = list(drafts.of(str(self.place.sample)))
+        send_events(self.events, iter(drafted), tally, wait="durable", shell=shell)
+        if tally.refused:
             raise ServiceError(
-                f"{len(done.waiting)} receipts are still not witnessed after "
-                f"{WITNESS_S} seconds: see {self.place.logs}"
+                f"the log refused {len(tally.refused)} of its own sample"
             )
-        return done
+        events = [one.event for one in drafted if one.event is not None]
+        self._chosen = [event for event in events if event.action == DISCLOSED][-1]
+        return tally
+
+    def upgrade(self) -> tuple[Upgrade, Upgrade]:
+        """Wait until both witnesses have cosigned heads that hold all records."""
+        return self._upgrade(self.target), self._upgrade(self.events)
 
     def verify(self) -> int:
         """Check the receipt of every record, as `tallystick verify` does, offline."""
@@ -98,31 +121,63 @@ class Story:
         write_files(self.place.path, {self.place.example.name: first})
         return len(self._places)
 
-    def audit(self, progress: Progress) -> Audited:
-        """Hash the whole log again from its tiles."""
-        with self._client() as client:
-            return client.audit(progress)
+    def disclose(self) -> tuple[Evidence, Found]:
+        """Prove three fields of one event, and check that as its reader would."""
+        place = self.place
+        with _client(self.events) as client:
+            proof = client.disclose(self._chosen.event_id, *SHOWN)
+        write_files(place.path, {place.evidence.name: proof.data})
+        evidence, found = judge_evidence(place.evidence, self.events.policy)
+        found.verdict.require_witnessed()
+        return evidence, found
+
+    def audit(self, progress: Progress) -> tuple[Audited, Audited]:
+        """Hash both logs again from their tiles."""
+        with _client(self.target) as client:
+            raw = client.audit(progress)
+        with _client(self.events) as client:
+            return raw, client.audit(progress)
 
     def receipt_path(self, line: int) -> Path:
         """Give the file of the witnessed receipt of a line."""
         return self.trust.receipt_path(self._places[line])
 
-    def _client(self) -> Tallystick:
-        return Tallystick(self.target.log, self.policy, state=self.place.state)
+    def _target(self, name: str, origin: str, policy: Path, token: Path) -> Target:
+        log = log_address(
+            self.ports.url(self.ports.server),
+            name,
+            origin=origin,
+            token=token.read_text(encoding="ascii").strip(),
+        )
+        return Target(log, read_policy(policy), self.place.state)
+
+    def _upgrade(self, target: Target) -> Upgrade:
+        with _client(target) as client:
+            done = client.upgrade(patience=Patience(4 * WITNESS_S, 0.25))
+        if done.waiting:
+            raise ServiceError(
+                f"{len(done.waiting)} receipts are still not witnessed after "
+                f"{WITNESS_S} seconds: see {self.place.logs}"
+            )
+        return done
 
     def _lines(self) -> list[Line]:
         name = str(self.place.sample)
         return list(read_lines(io.BytesIO(self.place.sample.read_bytes()), name))
 
 
+def _client(target: Target) -> Tallystick:
+    return Tallystick(target.log, target.policy, state=target.state)
+
+
 def make_setup(place: Place, ports: Ports, tell: Callable[[str], object]) -> Setup:
-    """Make a log and two witnesses that follow it, and write the files around them."""
-    made = call_json(
-        *("server", "init", "--data", str(place.server)),
-        *("--log", LOG_NAME, "--origin", ORIGIN),
-    )
-    vkey = str(made["vkey"])
-    tell(f"made the log {ORIGIN}")
+    """Make the logs and two witnesses that follow them, and the files around them."""
+    made = [
+        _make_log(place, LOG_NAME, ORIGIN, "raw"),
+        _make_log(place, EVENTS_NAME, EVENTS_ORIGIN, "events"),
+    ]
+    tell(f"made the log {ORIGIN}, of raw entries")
+    tell(f"made the log {EVENTS_ORIGIN}, of events, and the vault of their keys")
     witnesses = []
     for name, kind in WITNESSES:
         data = str(place.witness(name))
@@ -133,8 +188,19 @@ def make_setup(place: Place, ports: Ports, tell: Callable[[str], object]) -> Set
         vkeys = about["vkeys"]
         assert isinstance(vkeys, list)
         witnesses.append(parse_vkey(str(vkeys[0])))
-        call_json("witness", "add-log", "--data", data, "--vkey", vkey)
+        for log in made:
+            vkey = str(log["vkey"])
+            call_json("witness", "add-log", "--data", data, "--vkey", vkey)
         tell(f"made {name} ({kind})")
-    setup = Setup(parse_vkey(vkey), tuple(witnesses), ports.first)
-    place.write(setup, token=str(made["token"]))
+    keys = [parse_vkey(str(log["vkey"])) for log in made]
+    setup = Setup(keys[0], keys[1], tuple(witnesses), ports.first)
+    tokens = [str(log["token"]) for log in made]
+    place.write(setup, token=tokens[0], events_token=tokens[1])
     return setup
+
+
+def _make_log(place: Place, name: str, origin: str, kind: str) -> dict[str, object]:
+    return call_json(
+        *("server", "init", "--data", str(place.server)),
+        *("--log", name, "--origin", origin, "--kind", kind),
+    )
