@@ -96,9 +96,14 @@ class EventReusedError(RequestError):
     code = "event-id-reused"
     title = "Event id reused"
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        detail: str = "the event_id was used before for another event",
+        *,
+        retry_after_s: int | None = None,
+    ) -> None:
         """Say no more than that."""
-        super().__init__("the event_id was used before for another event")
+        super().__init__(detail, retry_after_s=retry_after_s)
 
 
 class SchemaTakenError(RequestError):
@@ -144,10 +149,12 @@ class EventError(RequestError):
     code = "invalid-event"
     title = "Invalid event"
 
-    def __init__(self, detail: str, *, pointer: str = "") -> None:
+    def __init__(
+        self, detail: str, *, pointer: str = "", retry_after_s: int | None = None
+    ) -> None:
         """Keep what was expected and where."""
         self.pointer = pointer
-        super().__init__(detail)
+        super().__init__(detail, retry_after_s=retry_after_s)
 
 
 class QueueFullError(RequestError):

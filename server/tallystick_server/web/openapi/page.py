@@ -142,11 +142,12 @@ def _parameter(node: Node) -> Html:
 
 
 def _body(node: Node) -> Html:
-    ((media, held),) = node["content"].items()
-    return join(
-        tag("p", inline(node["description"]), " ", tag("code", media)),
-        *(shown(one["value"]) for one in held["examples"].values()),
-    )
+    """A body, and its example in each of the content types that it may have."""
+    kinds = listed([tag("code", media) for media in node["content"]], ", ")
+    parts = [tag("p", inline(node["description"]), " ", kinds)]
+    for held in node["content"].values():
+        parts += [shown(one["value"]) for one in held.get("examples", {}).values()]
+    return join(*parts)
 
 
 def _reply(document: Node, status: str, node: Node) -> Html:
