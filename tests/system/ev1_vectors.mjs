@@ -34,6 +34,7 @@ const KINDS = {
     return {
       epoch: Number(entry.epoch),
       tags: entry.tags.map((tag) => tag.toString('hex')),
+      blind: entry.blind.toString('hex'),
       digest: entry.digest.toString('hex'),
     };
   },

@@ -30,7 +30,7 @@ TOLD = {
     "disclosure": ("fields", "hidden", "single"),
     "evidence": ("status", "index"),
     "leaf": ("time_ms", "commitment", "index_digest"),
-    "index-entry": ("epoch", "tags", "digest"),
+    "index-entry": ("epoch", "tags", "blind", "digest"),
 }
 
 

@@ -143,7 +143,7 @@ def leaves() -> dict[str, Case]:
 def index_entries() -> dict[str, Case]:
     """Index entries, and what is none."""
     tags = sorted(sha256(bytes([at])).digest()[:16] for at in range(17))
-    blind = b"b" * 16
+    blind = ev1.blind(bytes(16))
     wrong: dict[str, tuple[str, object]] = {
         "tags-none": ("one is the least", [0, [], blind]),
         "tags-seventeen": ("sixteen are the most", [0, tags, blind]),
@@ -155,9 +155,12 @@ def index_entries() -> dict[str, Case]:
         "epoch-negative": ("", [-1, tags[:1], blind]),
         "epoch-of-33-bits": ("", [2**32, tags[:1], blind]),
         "epoch-false": ("", [False, tags[:1], blind]),
-        "entry-of-two": ("", [0, tags[:1]]),
+        "blind-missing": ("", [0, tags[:1]]),
         "blind-null": ("", [0, tags[:1], None]),
+        "blind-as-text": ("", [0, tags[:1], "b" * 16]),
         "blind-of-15-bytes": ("", [0, tags[:1], bytes(15)]),
+        "blind-of-32-bytes": ("", [0, tags[:1], bytes(32)]),
+        "entry-of-four": ("", [0, tags[:1], blind, None]),
         "entry-as-map": ("", {"epoch": 0}),
         "entry-without-list": ("", [0, tags[0], blind]),
     }
@@ -170,7 +173,7 @@ def index_entries() -> dict[str, Case]:
         )
         for name, (desc, value) in wrong.items()
     }
-    good = dcbor.encode([0, tags[:2], blind])
+    good = ev1.index_entry(0, tags[:2], blind)
     spelt = {
         "index-entry-trailing-byte": good + b"\x00",
         "index-entry-epoch-in-two-bytes": b"\x83\x18\x00" + good[2:],
@@ -180,12 +183,14 @@ def index_entries() -> dict[str, Case]:
     for name, data in spelt.items():
         made[name] = _part("index-entry", "another spelling", data, "malformed")
     for count, epoch in ((1, 0), (4, 7), (16, 2**32 - 1)):
-        entry = ev1.index_entry(epoch, tags[:count])
+        seed = sha256(b"%d" % count).digest()[:16]
+        entry = ev1.index_entry(epoch, tags[:count], ev1.blind(seed))
         made[f"index-entry-of-{count}"] = {
             **_part("index-entry", f"{count} tags", entry, None),
             "epoch": epoch,
             "tags": [tag.hex() for tag in tags[:count]],
-            "blind": blind.hex(),
+            "seed": seed.hex(),
+            "blind": ev1.blind(seed).hex(),
             "digest": ev1.index_digest(entry).hex(),
         }
     return made

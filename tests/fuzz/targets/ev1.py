@@ -100,8 +100,8 @@ def leaf(data: bytes) -> None:
 def index_entry(data: bytes) -> None:
     """The tags of an event."""
     with suppress(KernelError):
-        epoch, tags = parse_index_entry(data)
-        check_spelling(data, format_index_entry(epoch, tags))
+        epoch, tags, blind = parse_index_entry(data)
+        check_spelling(data, format_index_entry(epoch, tags, blind))
 
 
 def event(data: bytes) -> None:

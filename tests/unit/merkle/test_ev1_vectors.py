@@ -45,6 +45,7 @@ from tallystick_merkle.tags import (
     Dimension,
     format_index_entry,
     index_digest,
+    make_blind,
     make_tag,
     parse_index_entry,
 )
@@ -193,6 +194,7 @@ def test_the_kernel_reads_the_index_entry(name: str) -> None:
 
     assert read_part(one) == (one["epoch"], tags, raw(one, "blind"))
     assert index_digest(raw(one, "data")) == raw(one, "digest")
+    assert make_blind(raw(one, "seed")) == raw(one, "blind")
 
 
 @pytest.mark.parametrize("name", of_kind("tag", verdict="accepted"))

@@ -51,6 +51,18 @@ def test_any_index_entry_is_refused_or_the_one_spelling(data: bytes) -> None:
     check_parser(data, parse_index_entry, written)
 
 
+@given(SETS, TAGS, TAGS)
+def test_events_with_the_same_tags_have_other_leaves(
+    tags: set[bytes], one: bytes, two: bytes
+) -> None:
+    entries = {
+        format_index_entry(0, order_tags(tags), make_blind(seed)) for seed in (one, two)
+    }
+
+    assert make_blind(one) == ev1.blind(one)
+    assert len({index_digest(entry) for entry in entries}) == len({one, two})
+
+
 @given(st.lists(TAGS))
 def test_tags_are_ordered_each_once(tags: list[bytes]) -> None:
     ordered = order_tags(tags + tags)
