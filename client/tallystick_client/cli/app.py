@@ -25,6 +25,7 @@ from tallystick_client.cli import (
     producers,
     proving,
     receipts,
+    schema,
     verifying,
 )
 from tallystick_client.cli.console import Shell, shell_of
@@ -58,6 +59,7 @@ def build() -> typer.Typer:
     app.command(rich_help_panel="Check")(auditing.audit)
     app.add_typer(policies.app, name="policy", rich_help_panel="Check")
     app.command(rich_help_panel="Keep")(producers.producers)
+    app.add_typer(schema.app, name="schema", rich_help_panel="Keep")
     app.add_typer(dlq.app, name="dlq", rich_help_panel="Keep")
     app.add_typer(keys.app, name="key", rich_help_panel="Keys")
     lazy.add_commands(app)

@@ -74,7 +74,7 @@ def message_of(error: Exception) -> str:
         return " ".join((error.format_message() + _hint(error)).split())
     text = str(error) or type(error).__name__
     if isinstance(error, RefusedError):
-        text += _advice(error.status)
+        text += _advice(error.status, error.code)
     return " ".join(text.splitlines())
 
 
@@ -110,12 +110,12 @@ def _hint(error: typer.TyperException) -> str:
     return f"{'' if message.endswith(('.', '?')) else '.'} Try '{command} --help'."
 
 
-def _advice(status: int) -> str:
+def _advice(status: int, code: str) -> str:
     """Say what to do about a refusal."""
     if status in {401, 403}:
         return ": check the token file, and what its token may do"
     if status == 404:
         return ": check the server's URL and the name of the log"
-    if status == 409:
+    if status == 409 and code.endswith("/idempotency-key-reused"):
         return ": the same idempotency key was used for another entry"
     return ""

@@ -20,6 +20,7 @@ from typing import Annotated
 import typer
 
 from tallystick_client.cli.console import shell_of
+from tallystick_client.cli.events import plain, plain_json
 from tallystick_client.cli.keeping import ask, choose_log
 from tallystick_client.cli.network import Choice
 from tallystick_client.cli.options import Log, Server, TokenFile
@@ -95,7 +96,7 @@ def diff(
     found = differences(before, after)
     verdict = "may not follow" if found else "may follow"
     lines = [f"{_name(after)} {verdict} {_name(before)}"]
-    lines += [f"  {one.where or '/'}: {one.why}" for one in found]
+    lines += [plain(f"  {one.where or '/'}: {one.why}") for one in found]
     shell_of(context).result(
         {
             "id": after.id,
@@ -171,7 +172,7 @@ def show(
     shell = shell_of(context)
     address = choose_log(shell, Choice(server, log, token_file=token_file))
     found = ask(read_schema(address, schema_id, version), "schema show")
-    shell.raw(
+    shell.result(
         {
             "log": _log(address),
             "id": found.id,
@@ -179,7 +180,7 @@ def show(
             "digest": found.digest.hex(),
             "document": found.document,
         },
-        f"{found.text}\n".encode(),
+        plain_json(found.document, indent=2),
     )
 
 

@@ -65,6 +65,7 @@ def json_members(words: str) -> set[str]:
     [
         "append", "receipts list", "receipts upgrade", "verify", "prove", "head",
         "audit", "producers", "dlq list", "dlq show", "dlq redrive", "dlq drop",
+        "schema check", "schema diff", "schema register", "schema list", "schema show",
         "policy check", "key generate", "key show", "demo", "version", "selftest",
         "witness init", "witness list", "witness evidence",
     ],

@@ -77,10 +77,21 @@ def test_a_bug_is_no_integrity_failure(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("status", "advice"), [(401, "token file"), (404, "name of the log"), (409, "key")]
+    ("status", "code", "advice"),
+    [
+        (401, "unauthorized", "token file"),
+        (404, "not-found", "name of the log"),
+        (409, "idempotency-key-reused", "idempotency key"),
+    ],
 )
-def test_a_refusal_says_what_to_check(status: int, advice: str) -> None:
-    assert advice in message_of(RefusedError(status, "no"))
+def test_a_refusal_says_what_to_check(status: int, code: str, advice: str) -> None:
+    error = RefusedError(status, "no", code=f"https://tallystick.dev/problems/{code}")
+
+    assert advice in message_of(error)
+
+
+def test_another_conflict_speaks_for_itself() -> None:
+    assert message_of(RefusedError(409, "no", code="x/schema-taken")).endswith(": no")
 
 
 def test_a_message_is_one_line() -> None:
