@@ -42,10 +42,15 @@ from tallystick_server.web.incoming import read_body, read_type, read_wait
 from tallystick_server.web.services import SERVICES, Hosted, find_log
 
 
+_SHORT = 64 * 1024
+"""Longest body, in bytes, whose events are told apart on the loop."""
+
+
 async def submit_event(request: web.Request) -> web.Response:
     """Take one event."""
     services = request.app[SERVICES]
     hosted = find_log(request)
+    require_kind(hosted.log, EVENTS)
     principal = admit(request, hosted, SCOPE_EMIT)
     intake = intake_of(hosted)
     wait_s = read_wait(request.rel_url.raw_query_string, services.limits.wait_max_s)
@@ -74,6 +79,7 @@ async def submit_batch(request: web.Request) -> web.Response:
     """Take a batch of events, each for itself."""
     services = request.app[SERVICES]
     hosted = find_log(request)
+    require_kind(hosted.log, EVENTS)
     principal = admit(request, hosted, SCOPE_EMIT)
     intake = intake_of(hosted)
     wait_s = read_wait(request.rel_url.raw_query_string, services.limits.wait_max_s)
@@ -84,7 +90,7 @@ async def submit_batch(request: web.Request) -> web.Response:
         timeout_s=services.limits.body_timeout_s,
         types=None,
     )
-    raws = split_batch(body, media)
+    raws = await _split(intake, body, media)
     is_cbor = media in (CBOR, CBOR_SEQ)
     submitted = await intake.submit_batch(principal, raws, is_cbor=is_cbor)
     refused = [
@@ -100,11 +106,17 @@ async def submit_batch(request: web.Request) -> web.Response:
 
 
 def intake_of(hosted: Hosted) -> Intake:
-    """Give the intake of a log; raise RequestError for a log that has none."""
-    require_kind(hosted.log, EVENTS)
+    """Give the intake of a log of events; raise UnavailableError where there is none."""
     if hosted.intake is None:
         raise UnavailableError("the vault of this log is not open")
     return hosted.intake
+
+
+async def _split(intake: Intake, body: bytes, media: str) -> list[bytes]:
+    """Tell the events of a batch apart; what may take long is not for the loop."""
+    if len(body) <= _SHORT:
+        return split_batch(body, media)
+    return await intake.off_loop(lambda: split_batch(body, media))
 
 
 async def answer_event(
