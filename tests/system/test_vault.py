@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tallystick_server.vault.lmdb import LmdbVault
 from tallystick_server.vault.opening import open_vault
 from tests.system.stack import run, run_json
 from tests.system.vault_program import root_of, told_of
@@ -108,6 +109,29 @@ def test_beside_its_owner_a_vault_is_shown_and_copied_and_not_rotated(
     shutil.rmtree(data / "vault")
     vault(data, "restore", "--from", tmp_path / "copy")
     assert missing(data, told) == set()
+
+
+def test_what_a_reader_that_was_killed_holds_is_freed_by_the_next_write(data: Path) -> None:
+    owned = vault_of(data)
+    for _ in range(3):
+        reader = subprocess.Popen(
+            [sys.executable, "-m", "tests.system.vault_program", str(data), "0", "0"],
+            cwd=TREE, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        with reader:
+            assert reader.stdout is not None
+            assert reader.stdout.readline() == b"reading\n"
+            reader.kill()
+    assert owned._env.readers().count("\n") > 1
+
+    owned.ensure([b"somebody new"])
+
+    assert owned._env.reader_check() == 0
+    owned.close()
+
+
+def vault_of(data: Path) -> LmdbVault:
+    return open_vault(data / "vault", root_of(data))
 
 
 def test_the_drill_of_a_lost_root_key(data: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
     python -m tests.system.vault_program DATA TURNS THREADS
 
+Without threads it reads the vault, and holds its transaction until it is killed.
 Each thread makes keys in batches of many sizes, with one that is there already, and
 tells of each key, once it was given, with a digest of its secrets.
 """
@@ -49,9 +50,20 @@ def work(vault: LmdbVault, thread: int, turns: int) -> None:
         sys.stdout.flush()
 
 
+def read(data: Path) -> None:
+    """Begin a read transaction and keep it until killed."""
+    vault = open_vault(data / "vault", root_of(data), read_only=True)
+    with vault._map.reading():
+        sys.stdout.write("reading\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
 def main(data: Path, turns: int, threads: int) -> None:
     """Own the vault until all is made; end as a server does, with 5, on an error."""
     try:
+        if not threads:
+            read(data)
         vault = open_vault(data / "vault", root_of(data))
         if threads == 1:
             work(vault, 0, turns)

@@ -77,10 +77,6 @@ class Vault(Protocol):
         """Give the keys that there are by their ids, as `find` does."""
         ...
 
-    def maintain(self) -> int:
-        """Free what readers that died hold; give their number. To be called often."""
-        ...
-
     def close(self) -> None:
         """Release everything; nothing else may be called afterwards."""
         ...

@@ -5,6 +5,7 @@
   shows the new state to readers after that.  So nobody is given a key that is not
   durable, whichever thread asked for it.
 - Callers that ask while a write is under way share the next one.
+- Each write first frees what readers that died hold: freed pages are used again then.
 - After any error of a write the object takes no more writes: the process must end, and
   the next start reads again from the device (D10).
 - A read is one short transaction; what it gives is copied, and opened after it.
@@ -91,7 +92,6 @@ class LmdbVault:
         check_length(self._place, pages=self._map.pages, page=self._map.page)
         self._tables = Tables(env)
         self._check_state()
-        self.maintain()
 
     @property
     def id(self) -> bytes:
@@ -187,14 +187,6 @@ class LmdbVault:
     def follow(self, root: RootKey) -> Cipher:
         """Make the keys of the next generation; nothing is stored by this."""
         return self._cipher.follow(root, self._draw)
-
-    def maintain(self) -> int:
-        """Free the slots of readers that died; give their number.
-
-        To be called every minute.
-        """
-        self._check_usable()
-        return self._env.reader_check()
 
     def close(self) -> None:
         """Wait for what is under way, and let go of everything."""
@@ -330,6 +322,7 @@ class LmdbVault:
             raise StoreError(f"the vault takes no more writes: {self._failure}")
         try:
             self._lock.check_place()
+            self._env.reader_check()
             self._map.make_room(need)
             with self._env.begin(write=True, buffers=True) as write:
                 yield write

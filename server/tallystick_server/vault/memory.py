@@ -79,10 +79,6 @@ class MemoryVault:
             self._check_usable()
             return {key.kid: key for key in self._keys.values() if key.kid in wanted}
 
-    def maintain(self) -> int:
-        """Free nothing: no process can die reading this."""
-        return 0
-
     def close(self) -> None:
         """Take no call any more."""
         with self._lock:

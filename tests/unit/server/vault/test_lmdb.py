@@ -268,14 +268,6 @@ def test_progress_is_told_while_rows_are_checked(place: Path) -> None:
     vault.close()
 
 
-def test_a_dead_reader_is_freed(place: Path) -> None:
-    make(place)
-    vault = open_vault(place, ROOT)
-
-    assert vault.maintain() == 0
-    vault.close()
-
-
 def test_a_vault_without_its_tables_is_told(place: Path) -> None:
     make(place)
     rows = place / "g1" / "vault.lmdb"

@@ -25,7 +25,3 @@ class MemoryBench:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_the_memory_vault_conforms(case: Callable[[Bench], None]) -> None:
     case(MemoryBench())
-
-
-def test_nothing_dies_reading_the_memory_vault() -> None:
-    assert MemoryVault().maintain() == 0
