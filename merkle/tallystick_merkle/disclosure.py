@@ -120,6 +120,8 @@ def disclose(
     naming what is not there, or cannot be read.
     """
     missing = {name for name in wanted if name != "targets"}
+    if isinstance(groups[0], bytes) and ("targets" in wanted or _needs_targets(wanted)):
+        raise ProofError("targets cannot be read, and no target is shown without")
     shown: list[ShownGroup | bytes] = []
     for number, group in enumerate(groups):
         if isinstance(group, bytes):

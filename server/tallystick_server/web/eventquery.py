@@ -12,9 +12,16 @@ from urllib.parse import unquote_to_bytes
 
 from tallystick_merkle.event import MAX_FIELDS
 from tallystick_server.errors import BadRequestError
+from tallystick_server.web.incoming import read_number, read_query
 
 MAX_QUERY = 8192
 """Longest query, in characters."""
+
+MAX_EVENTS = 1000
+"""Most events in one answer."""
+
+DEFAULT_EVENTS = 100
+"""How many where nothing is said."""
 
 _PLAIN = re.compile(r"(?:[A-Za-z0-9._~!$'()*+:@/?;-]|%[0-9A-F]{2})+", re.ASCII)
 
@@ -32,13 +39,23 @@ class EventQuery:
     is_sensitive: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PageQuery:
+    """A page of events: from index `start` on, at most `limit` of them."""
+
+    start: int
+    limit: int
+    is_sensitive: bool
+
+
 def read_event_query(raw: str) -> EventQuery:
-    """Read `fields`, `names` and `sensitive`, each at most once."""
+    """Read `fields`, `names` and `sensitive`, each at most once.
+
+    Raises BadRequestError.
+    """
     found = _split(raw)
-    names, sensitive = found.get("names", "shown"), found.get("sensitive", "hidden")
-    for name, value in (("names", names), ("sensitive", sensitive)):
-        if value not in ("shown", "hidden"):
-            raise BadRequestError(f"query parameter {name}: expected shown or hidden")
+    show_names = _is_shown(found, "names", default="shown")
+    is_sensitive = _is_shown(found, "sensitive")
     fields: tuple[str, ...] = ()
     if "fields" in found:
         if "sensitive" in found:
@@ -48,7 +65,28 @@ def read_event_query(raw: str) -> EventQuery:
             raise BadRequestError(f"fields: at most {MAX_FIELDS} names, each once")
     elif "names" in found:
         raise BadRequestError("names goes with fields")
-    return EventQuery(fields, names == "shown", sensitive == "shown")
+    return EventQuery(fields, show_names, is_sensitive)
+
+
+def read_page_query(raw: str) -> PageQuery:
+    """Read `after`, `limit` and `sensitive`, each at most once.
+
+    Raises BadRequestError.
+    """
+    found = read_query(raw, "after", "limit", "sensitive")
+    after = read_number(found, "after") if "after" in found else -1
+    limit = read_number(found, "limit") if "limit" in found else DEFAULT_EVENTS
+    if not 1 <= limit <= MAX_EVENTS:
+        raise BadRequestError(f"limit={limit}: expected 1 to {MAX_EVENTS}")
+    return PageQuery(after + 1, limit, _is_shown(found, "sensitive"))
+
+
+def _is_shown(found: dict[str, str], name: str, *, default: str = "hidden") -> bool:
+    """Read a parameter that says shown or hidden."""
+    value = found.get(name, default)
+    if value not in ("shown", "hidden"):
+        raise BadRequestError(f"query parameter {name}: expected shown or hidden")
+    return value == "shown"
 
 
 def _split(raw: str) -> dict[str, str]:

@@ -19,13 +19,13 @@ from aiohttp import web
 
 from tallystick_merkle.disclosure import check_disclosure, disclose
 from tallystick_merkle.errors import KernelError, ProofError
-from tallystick_merkle.event import id_bytes, id_text, is_event_id
+from tallystick_merkle.event import EXTRA_ROOTS, id_bytes, id_text, is_event_id
 from tallystick_merkle.evidence import Evidence, format_evidence
+from tallystick_merkle.genesis import EVENTS
 from tallystick_merkle.hashing import leaf_hash
 from tallystick_merkle.layout import assemble
 from tallystick_merkle.leaf import parse_leaf
 from tallystick_server.errors import (
-    BadRequestError,
     IntegrityError,
     NotFoundError,
     UnprocessableError,
@@ -37,25 +37,27 @@ from tallystick_server.log.log import Log
 from tallystick_server.log.tokens import SCOPE_READ
 from tallystick_server.ops.times import format_time
 from tallystick_server.web.append import HEADERS
-from tallystick_server.web.eventquery import read_event_query
+from tallystick_server.web.eventquery import (
+    PageQuery,
+    read_event_query,
+    read_page_query,
+)
 from tallystick_server.web.events import intake_of
-from tallystick_server.web.gating import admit
-from tallystick_server.web.incoming import read_number, read_query
+from tallystick_server.web.gating import admit, require_kind
 from tallystick_server.web.proofs import witnessed_head
 from tallystick_server.web.services import find_log
-
-MAX_EVENTS = 1000
-"""Most events in one answer."""
 
 MAX_ANSWER = 4 * 1024 * 1024
 """Bytes after which an answer ends early; the next one goes on from there."""
 
-_DEFAULT_EVENTS = 100
+_STEP = 32
+"""Events that are opened at a time."""
 
 
 async def get_event(request: web.Request) -> web.Response:
     """Show one event, or prove some of its fields."""
     hosted = find_log(request)
+    require_kind(hosted.log, EVENTS)
     admit(request, hosted, SCOPE_READ)
     intake = intake_of(hosted)
     query = read_event_query(request.rel_url.raw_query_string)
@@ -81,49 +83,54 @@ async def get_event(request: web.Request) -> web.Response:
 async def list_events(request: web.Request) -> web.Response:
     """Show events in the order of the log, after an index."""
     hosted = find_log(request)
+    require_kind(hosted.log, EVENTS)
     admit(request, hosted, SCOPE_READ)
     intake = intake_of(hosted)
-    query = read_query(request.rel_url.raw_query_string, "after", "limit", "sensitive")
-    after = read_number(query, "after") if "after" in query else -1
-    limit = read_number(query, "limit") if "limit" in query else _DEFAULT_EVENTS
-    if not 1 <= limit <= MAX_EVENTS:
-        raise BadRequestError(f"limit: expected 1 to {MAX_EVENTS}")
-    is_sensitive = query.get("sensitive", "hidden") == "shown"
+    query = read_page_query(request.rel_url.raw_query_string)
     size = hosted.log.head.size
-    stop = max(after + 1, min(after + 1 + limit, size))
-    events: list[str] = []
-    spent, last = 0, stop - 1
-    for opened in await intake.records.read(after + 1, stop):
-        text = json.dumps(describe(intake, opened, is_sensitive=is_sensitive))
-        spent += len(text)
-        if events and spent > MAX_ANSWER:
-            last = opened.index - 1
-            break
-        events.append(text)
+    events, after = await _read_page(intake, query, size)
     body = (
-        f'{{"events":[{",".join(events)}],"next_after":{last},"size":{size},'
-        f'"has_more":{"true" if last + 1 < size else "false"}}}'
+        f'{{"events":[{",".join(events)}],"next_after":{after},"size":{size},'
+        f'"has_more":{"true" if after + 1 < size else "false"}}}'
     )
     return web.Response(body=body.encode(), headers=HEADERS)
 
 
+async def _read_page(
+    intake: Intake, query: PageQuery, size: int
+) -> tuple[list[str], int]:
+    """Give a page of events, as JSON, and the index after which the next begins.
+
+    They are read a few at a time: what does not go into the answer is not opened.
+    """
+    start = query.start
+    stop = max(start, min(start + query.limit, size))
+    events: list[str] = []
+    spent = 0
+    for at in range(start, stop, _STEP):
+        for opened in await intake.records.read(at, min(at + _STEP, stop)):
+            body = describe(intake, opened, is_sensitive=query.is_sensitive)
+            text = json.dumps(body)
+            spent += len(text)
+            if events and spent > MAX_ANSWER:
+                return events, opened.index - 1
+            events.append(text)
+    return events, stop - 1
+
+
 def describe(intake: Intake, opened: Opened, *, is_sensitive: bool) -> dict[str, Any]:
     """Give what a reader is shown of an event."""
-    facts = opened.groups[0]
-    schema = None if facts is None else facts.fields["schema"]
-    sensitive = (
-        frozenset()
-        if is_sensitive or schema is None
-        else intake.registry.sensitive((schema[0], schema[1]))
-    )
+    sensitive = frozenset() if is_sensitive else _sensitive(intake, opened)
     hidden: list[str] = []
     known: list[dict[str, Any] | None] = []
     for group in opened.groups:
-        fields = None if group is None else group.fields
-        for name in [one for one in fields or () if _is_below(one, sensitive)]:
-            hidden.append(name)
-            del (fields or {})[name]
-        known.append(fields)
+        if group is None:
+            known.append(None)
+            continue
+        fields = group.fields
+        closed = [name for name in fields if _is_below(name, sensitive)]
+        hidden += closed
+        known.append({name: fields[name] for name in fields if name not in closed})
     return {
         "index": opened.index,
         "event_id": id_text(opened.record.event_id),
@@ -134,6 +141,20 @@ def describe(intake: Intake, opened: Opened, *, is_sensitive: bool) -> dict[str,
         "hidden": sorted(hidden),
         "erased": opened.erased,
     }
+
+
+def _sensitive(intake: Intake, opened: Opened) -> Collection[str]:
+    """Name what is sensitive in an event, by its schema.
+
+    Where the group that names the schema is gone, any free field may be.
+    """
+    facts = opened.groups[0]
+    if facts is None:
+        return EXTRA_ROOTS
+    schema = facts.fields["schema"]
+    if schema is None:
+        return frozenset()
+    return intake.registry.sensitive((schema[0], schema[1]))
 
 
 def _is_below(name: str, sensitive: Collection[str]) -> bool:

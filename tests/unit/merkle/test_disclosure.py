@@ -335,3 +335,14 @@ def test_names_that_were_not_committed_are_refused() -> None:
     for names in ((), ("target", "names"), ("target", "names", "after/role", "roles")):
         with pytest.raises(ProofError, match="not the committed ones"):
             check_disclosure(change(made, 2, names=names), leaf_of(BASE))
+
+
+@pytest.mark.parametrize("wanted", ["targets", "target", "targets/1"])
+def test_no_target_is_shown_where_the_facts_cannot_be_read(wanted: str) -> None:
+    groups: list[OpenedGroup | bytes] = [digests(BASE)[0], *opened(BASE)[1:]]
+
+    with pytest.raises(ProofError, match="targets cannot be read"):
+        disclose(groups, [wanted])
+
+    made = disclose(groups, ["actor"])
+    assert set(check_disclosure(made, leaf_of(BASE)).fields) == {"actor"}
