@@ -41,7 +41,6 @@ from tallystick_server.web.gating import admit, require_kind
 from tallystick_server.web.incoming import read_body, read_type, read_wait
 from tallystick_server.web.services import SERVICES, Hosted, find_log
 
-
 _SHORT = 64 * 1024
 """Longest body, in bytes, whose events are told apart on the loop."""
 
@@ -106,7 +105,7 @@ async def submit_batch(request: web.Request) -> web.Response:
 
 
 def intake_of(hosted: Hosted) -> Intake:
-    """Give the intake of a log of events; raise UnavailableError where there is none."""
+    """Give the intake of a log of events; raise UnavailableError without one."""
     if hosted.intake is None:
         raise UnavailableError("the vault of this log is not open")
     return hosted.intake
