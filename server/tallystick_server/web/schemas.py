@@ -20,7 +20,7 @@ from tallystick_merkle.schema import MAX_INPUT
 from tallystick_merkle.spelling import parse_decimal
 from tallystick_server.errors import NotFoundError
 from tallystick_server.ingest.intake import Intake
-from tallystick_server.ingest.schemas.registry import Entry, Registry
+from tallystick_server.ingest.schemas.registry import Entry
 from tallystick_server.log.tokens import SCOPE_ADMIN, SCOPE_EMIT, SCOPE_READ
 from tallystick_server.ops.times import format_time
 from tallystick_server.web.append import HEADERS
@@ -58,7 +58,7 @@ async def register_schema(request: web.Request) -> web.Response:
         timeout_s=request.app[SERVICES].limits.body_timeout_s,
         types=None,
     )
-    entry, is_new = await _registry(intake).register(document, intake.emit_own)
+    entry, is_new = await intake.registry.register(document, intake.emit_own)
     status = 201 if is_new else 200
     return web.Response(
         body=json.dumps(describe(entry)).encode(), status=status, headers=HEADERS
@@ -69,7 +69,7 @@ async def list_schemas(request: web.Request) -> web.Response:
     """List the schemas of a log."""
     intake = _admit_any(request)
     read_query(request.rel_url.raw_query_string)
-    entries = _registry(intake).entries()
+    entries = intake.registry.entries()
     body = {"log": intake.log.name, "schemas": [describe(one) for one in entries]}
     return web.Response(body=json.dumps(body).encode(), headers=HEADERS)
 
@@ -79,7 +79,7 @@ async def get_schema(request: web.Request) -> web.Response:
     intake = _admit_any(request)
     read_query(request.rel_url.raw_query_string)
     version = _read_version(request.match_info["version"])
-    entry = _registry(intake).entry(request.match_info["id"], version)
+    entry = intake.registry.entry(request.match_info["id"], version)
     return web.Response(body=entry.text.encode(), headers=DOCUMENT_HEADERS)
 
 
@@ -100,13 +100,6 @@ def _admit_any(request: web.Request) -> Intake:
     hosted = find_keeping(request)
     admit(request, hosted, SCOPE_EMIT, SCOPE_READ, SCOPE_ADMIN)
     return intake_of(hosted)
-
-
-def _registry(intake: Intake) -> Registry:
-    """Give the schemas of a log; every intake is wired with them."""
-    registry = intake.registry
-    assert isinstance(registry, Registry)
-    return registry
 
 
 def _read_version(text: str) -> int:

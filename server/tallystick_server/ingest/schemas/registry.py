@@ -2,6 +2,7 @@
 
 A registration is an event of the log, `schema.registered`, written by the server:
 
+    targets  the schema by its id
     details  {id, version, action, digest: hex SHA-256, document: the schema's text}
 
 Order of durability: checked, then durable in the log, then in use.  What is in use
@@ -17,12 +18,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from tallystick_merkle.errors import MalformedError
-from tallystick_merkle.event import Event, Value
+from tallystick_merkle.event import Event, Target, Value
 from tallystick_merkle.eventjson import format_event
 from tallystick_merkle.schema import Schema, parse_schema
 from tallystick_merkle.schema_versions import differences
@@ -57,7 +58,9 @@ _log = logging.getLogger(__name__)
 class Emit(Protocol):
     """Writes an event of the server's own; `Intake.emit_own` does."""
 
-    def __call__(self, action: str, details: Mapping[str, Value]) -> Awaitable[int]:
+    def __call__(
+        self, action: str, details: Mapping[str, Value], targets: Sequence[Target]
+    ) -> Awaitable[int]:
         """Write it; durable, and observed, when this returns. Gives its index."""
         ...
 
@@ -151,7 +154,8 @@ class Registry:
             key = schema.id, schema.version
             if key not in self._entries:
                 await self._check_next(schema)
-                await emit(REGISTERED, _details(schema))
+                target = Target("schema", schema.id, person=False)
+                await emit(REGISTERED, _details(schema), (target,))
                 is_new = True
             else:
                 is_new = False

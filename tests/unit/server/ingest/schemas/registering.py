@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tallystick_merkle.event import Event, Producer, Ref, Value
+from tallystick_merkle.event import Event, Producer, Ref, Target, Value
 from tallystick_server.ingest.own import SERVICE
 from tallystick_server.ingest.schemas.registry import Registry, Unknown
 from tests.unit.merkle.schemas import document
@@ -21,9 +21,11 @@ class Log:
         self.registry = Registry(log_name="audit", unknown=unknown)
         self.events: list[Event] = []
 
-    async def emit(self, action: str, details: Mapping[str, Value]) -> int:
+    async def emit(
+        self, action: str, details: Mapping[str, Value], targets: Sequence[Target] = ()
+    ) -> int:
         index = len(self.events) + 1
-        self.events.append(own_event(action, details))
+        self.events.append(own_event(action, details, targets))
         self.registry.observe(index, self.events[-1], NOW_MS + index)
         return index
 
@@ -34,14 +36,18 @@ class Log:
 
 
 def own_event(
-    action: str, details: Mapping[str, Value], *, service: str = SERVICE
+    action: str,
+    details: Mapping[str, Value],
+    targets: Sequence[Target] = (),
+    *,
+    service: str = SERVICE,
 ) -> Event:
     """An event of the server, or of somebody who would like to be it."""
     return Event(
         event_id="0197f0c2-7a11-7abc-8def-000000000000",
         action=action,
         actor=Ref("service", service),
-        targets=(),
+        targets=tuple(targets),
         occurred_ms=NOW_MS,
         outcome="success",
         code=None,

@@ -3,13 +3,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 import pytest
 
-from tallystick_merkle.event import Value
+from tallystick_merkle.event import Target, Value
 from tallystick_server.errors import (
     EventError,
     IntegrityError,
@@ -44,6 +44,7 @@ async def test_a_registration_is_an_event_with_the_whole_schema() -> None:
     text = details["document"]
     assert json.loads(str(text)) == document(**SHORT)
     assert event.action == REGISTERED
+    assert event.targets == (Target("schema", ID, person=False),)
     assert details == {
         "id": ID,
         "version": 1,
@@ -127,7 +128,9 @@ async def test_two_registrations_at_once_follow_each_other() -> None:
 async def test_what_could_not_be_written_is_not_registered() -> None:
     log = Log()
 
-    async def fail(action: str, details: Mapping[str, Value]) -> int:
+    async def fail(
+        action: str, details: Mapping[str, Value], targets: Sequence[Target]
+    ) -> int:
         raise UnavailableError("read-only")
 
     with pytest.raises(UnavailableError):
