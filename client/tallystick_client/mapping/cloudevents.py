@@ -26,16 +26,7 @@ def unwrap(record: Value) -> Value:
     headers = record.get("headers")
     if not isinstance(headers, dict):
         return record
-    found: dict[str, Value] = {}
-    others: dict[str, Value] = {}
-    for name, value in headers.items():
-        key = name.lower()
-        if key in found or key in others:
-            raise RecordError(f"the header {name!r} stands there twice")
-        if key.startswith(_PREFIX) and isinstance(value, str):
-            found[key.removeprefix(_PREFIX)] = unquote(value)
-        else:
-            others[key] = value
+    found, others = _sort(headers)
     if "specversion" not in found:
         raise RecordError(
             "the headers are not those of a CloudEvent: no ce-specversion"
@@ -44,13 +35,35 @@ def unwrap(record: Value) -> Value:
     if kind is not None:
         found["datacontenttype"] = kind
     for name, value in record.items():
-        if name in _BODIES:
-            found[_BODIES[name]] = _data(value, kind)
+        place = _BODIES.get(name)
+        if place is not None and place in found:
+            raise RecordError(f"both an attribute {place!r} and a {name}")
+        if place is not None:
+            found[place] = _data(value, kind)
         elif name != "headers":
             others[name] = value
     if others:
         found["http"] = others
     return found
+
+
+def _sort(
+    headers: dict[str, Value],
+) -> tuple[dict[str, Value], dict[str, Value]]:
+    """Tell the attributes of the event from the other headers, in lower case."""
+    found: dict[str, Value] = {}
+    others: dict[str, Value] = {}
+    seen: set[str] = set()
+    for name, value in headers.items():
+        key = name.lower()
+        if key in seen:
+            raise RecordError(f"the header {name!r} stands there twice")
+        seen.add(key)
+        if key.startswith(_PREFIX) and isinstance(value, str):
+            found[key.removeprefix(_PREFIX)] = unquote(value)
+        else:
+            others[key] = value
+    return found, others
 
 
 def _data(body: Value, kind: Value) -> Value:
