@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tallystick_merkle.event import Event, Value
+from tallystick_merkle.event import Event, Target, Value
 from tallystick_server.ingest.findings import Finding, findings, number_of
 from tallystick_server.ingest.ledger import Key, Ledger
 from tallystick_server.ingest.own import SERVICE, OwnEvent
@@ -95,9 +95,11 @@ class Producers:
             ledger = self._ledgers[principal]
             counts = ledger.refusals.pending
             if counts and (is_last or now_ms - ledger.refused_ms >= EVERY_MS):
-                events.append(
-                    OwnEvent(REFUSED, {"principal": principal, "counts": dict(counts)})
-                )
+                details: dict[str, Value] = {
+                    "principal": principal,
+                    "counts": dict(counts),
+                }
+                events.append(OwnEvent(REFUSED, details, _about(principal)))
             if ledger.needs_look and now_ms - ledger.told_ms >= EVERY_MS:
                 events.extend(_gap_events(principal, ledger, now_ms, self._live_ms))
         return events
@@ -203,9 +205,17 @@ def _gap_events(
         told = found[:MAX_FINDINGS]
         kinds: list[Value] = [*sorted({str(one["kind"]) for one in told})]
         listed: list[Value] = list(told)
-        yield OwnEvent(
-            GAP, {"principal": principal, "kinds": kinds, "findings": listed}
-        )
+        details: dict[str, Value] = {
+            "principal": principal,
+            "kinds": kinds,
+            "findings": listed,
+        }
+        yield OwnEvent(GAP, details, _about(principal))
+
+
+def _about(principal: str) -> tuple[Target]:
+    """Name the producer that an event is about."""
+    return (Target("producer", principal, person=False),)
 
 
 def _key_of(finding: Finding) -> Key:

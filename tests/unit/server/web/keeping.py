@@ -11,6 +11,11 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tallystick_merkle.event import Event
+from tallystick_server.errors import EventError
+from tallystick_server.ingest.own import SERVICE
+from tallystick_server.ingest.rules import Admitted
+from tallystick_server.ingest.schemas.registry import Registry
 from tallystick_server.log.tokenfile import change_tokens
 from tallystick_server.log.tokengate import TokenGate
 from tallystick_server.log.tokens import (
@@ -31,12 +36,26 @@ API = f"/v1/logs/{NAME}"
 LETTERS = f"{API}/dead-letters"
 
 
+class Moody(Registry):
+    """A registry that refuses every event of a producer while it has a reason."""
+
+    def __init__(self) -> None:
+        super().__init__(log_name=NAME, unknown="allow")
+        self.refusal: EventError | None = None
+
+    def admit(self, event: Event) -> Admitted:
+        if self.refusal is not None and event.producer.service != SERVICE:
+            raise self.refusal
+        return super().admit(event)
+
+
 class KeptLog:
     """One log of events on a Unix socket, with a token of each scope."""
 
     def __init__(self, folder: Path) -> None:
         self.bench = IntakeBench(folder)
         self.intake = self.bench.intake
+        self.intake.registry = self.rules = Moody()
         self.clock = self.bench.inner.clock
         self.socket = folder / "socket"
         self._tokens = folder / "tokens.json"

@@ -104,10 +104,9 @@ async def test_a_letter_is_submitted_again_in_the_name_of_its_producer(
     kept: KeptLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    rules = kept.bench.rules
-    rules.admitted["user.role.updated"] = EventError("not yet", pointer="/action")
+    kept.rules.refusal = EventError("not yet", pointer="/action")
     refused = await kept.submit_event(3)
-    rules.admitted.clear()
+    kept.rules.refusal = None
 
     reply = await kept.ask("POST", f"{LETTERS}/1/redrive")
 
@@ -128,10 +127,9 @@ async def test_a_letter_is_submitted_again_in_the_name_of_its_producer(
 async def test_one_that_is_in_the_log_already_is_a_repeat_and_goes(
     kept: KeptLog,
 ) -> None:
-    rules = kept.bench.rules
-    rules.admitted["user.role.updated"] = EventError("not yet")
+    kept.rules.refusal = EventError("not yet")
     await kept.submit_event(3)
-    rules.admitted.clear()
+    kept.rules.refusal = None
     taken = await kept.submit_event(3)
 
     reply = await kept.ask("POST", f"{LETTERS}/1/redrive")
@@ -144,10 +142,9 @@ async def test_one_that_is_in_the_log_already_is_a_repeat_and_goes(
 async def test_one_that_is_refused_again_stays_with_the_new_reason(
     kept: KeptLog,
 ) -> None:
-    rules = kept.bench.rules
-    rules.admitted["user.role.updated"] = EventError("not yet", pointer="/action")
+    kept.rules.refusal = EventError("not yet", pointer="/action")
     await kept.submit_event(3)
-    rules.admitted["user.role.updated"] = EventError("still not", pointer="/details")
+    kept.rules.refusal = EventError("still not", pointer="/details")
 
     reply = await kept.ask("POST", f"{LETTERS}/1/redrive")
 
@@ -159,10 +156,9 @@ async def test_one_that_is_refused_again_stays_with_the_new_reason(
 
 
 async def test_one_whose_id_another_event_has_by_now_stays(kept: KeptLog) -> None:
-    rules = kept.bench.rules
-    rules.admitted["user.role.updated"] = EventError("not yet")
+    kept.rules.refusal = EventError("not yet")
     await kept.submit_event(3)
-    rules.admitted.clear()
+    kept.rules.refusal = None
     await kept.submit_event(3, reason="another")
 
     reply = await kept.ask("POST", f"{LETTERS}/1/redrive")
@@ -174,10 +170,9 @@ async def test_one_whose_id_another_event_has_by_now_stays(kept: KeptLog) -> Non
 async def test_one_that_meets_a_log_that_does_not_sign_stays_as_it_was(
     kept: KeptLog,
 ) -> None:
-    rules = kept.bench.rules
-    rules.admitted["user.role.updated"] = EventError("not yet")
+    kept.rules.refusal = EventError("not yet")
     await kept.submit_event(3)
-    rules.admitted.clear()
+    kept.rules.refusal = None
     kept.bench.log.stop_signing("a witness has seen more")
 
     reply = await kept.ask("POST", f"{LETTERS}/1/redrive")

@@ -137,11 +137,10 @@ async def test_a_log_of_entries_keeps_none_of_this(tmp_path: Path) -> None:
 async def test_the_answers_are_as_described(
     kept: KeptLog, method: str, path: str, schema: str
 ) -> None:
-    rules = kept.bench.rules
-    rules.admitted["user.role.updated"] = EventError("not yet")
+    kept.rules.refusal = EventError("not yet")
     await kept.submit_event(1)
     await kept.submit_event(2)
-    rules.admitted.clear()
+    kept.rules.refusal = None
     for number in (2, 4):
         await kept.submit_event(number)
     whole = strict(described())
