@@ -22,7 +22,6 @@ const FACTS = [
   'event_id', 'names', 'tenant', 'action', 'outcome', 'occurred_at', 'schema', 'producer',
   'targets', 'region', 'corrects',
 ];
-const RESERVED = new Set([...FACTS, 'actor', 'target']);
 const FREE_ROOTS = new Set([
   'reason', 'before', 'after', 'decision', 'request', 'correlation_id', 'trace_id', 'roles',
   'details',
@@ -126,8 +125,9 @@ function checkPlaces(number, placed, misplaced, unordered) {
       need(name === core, misplaced, `${name} in group ${number}, slot ${at}`);
       continue;
     }
-    const isFree = FREE_ROOTS.has(name.split('/')[0]) || name.startsWith('targets/');
-    need(isFree && !RESERVED.has(name), misplaced, `${name} is no free name`);
+    const parts = name.split('/');
+    const isFree = FREE_ROOTS.has(parts[0]) && parts.length <= 4 && !/~(?![01])/.test(name);
+    need(isFree || name.startsWith('targets/'), misplaced, `${name} is no free name`);
     const key = encode(name);
     need(Buffer.compare(last, key) < 0, unordered, `${name} does not ascend`);
     last = key;
@@ -138,6 +138,11 @@ function checkSecond(shown) {
   const names = shown.map((field) => field[2]);
   const once = names.filter((name) => name !== 'names' && name !== 'target');
   need(new Set(once).size === once.length, 'second', 'two values of one name');
+  for (const name of once.filter((one) => !one.startsWith('targets/'))) {
+    const parts = name.split('/');
+    const above = parts.slice(1).map((_, at) => parts.slice(0, at + 1).join('/'));
+    need(!above.some((one) => once.includes(one)), 'second', `${name} lies below another`);
+  }
 }
 
 const isNumber = (value) => typeof value === 'bigint' && value >= 0n && value < 1n << 53n;

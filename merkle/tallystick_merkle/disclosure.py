@@ -12,7 +12,8 @@ Checking it needs the leaf and nothing else: the slots come to the G_j, these to
 of the leaf.  Beyond that, so that one event cannot tell two stories (§6.3, D17):
 
 - a core name stands at its place and nowhere else, and nothing else stands there;
-- free names ascend within a group, and no name is shown twice over all groups;
+- free names ascend within a group; over all groups no name is shown twice, and none
+  below another;
 - where a group's names are shown they are the committed ones, each once, and each field
   shown is at its own place among them: no other value of that name is there;
 - the id of a target is shown only with `targets`, which says where it belongs.
@@ -27,7 +28,7 @@ from typing import Any, NamedTuple
 from tallystick_merkle import canonical
 from tallystick_merkle.disclosedcore import check_core
 from tallystick_merkle.errors import MalformedError, ProofError
-from tallystick_merkle.event import EXTRA_ROOTS, MAX_EVENT
+from tallystick_merkle.event import MAX_EVENT, is_free_name
 from tallystick_merkle.hashing import HASH_SIZE
 from tallystick_merkle.layout import (
     CORE,
@@ -190,6 +191,7 @@ def check_disclosure(disclosure: Disclosure, leaf: EventLeaf) -> Disclosed:
             continue
         shown.append(_check_group(group, number, seen))
         hidden += sum(isinstance(slot, bytes) for slot in group.slots)
+    _check_tree({name for name in seen if name not in RESERVED})
     check_core(shown)
     return Disclosed(leaf.time_ms, tuple(shown), hidden, _is_single(disclosure))
 
@@ -277,13 +279,21 @@ def _check_group(group: ShownGroup, number: int, seen: set[str]) -> dict[str, An
 
 def _check_free(name: str, last: bytes, where: str) -> bytes:
     """Check a free name; give its encoding, that the next one has to be above."""
-    root = name.partition("/")[0]
-    if name in RESERVED or (root not in EXTRA_ROOTS and not name.startswith(THING)):
+    if name in RESERVED or not (name.startswith(THING) or is_free_name(name)):
         raise ProofError(f"{where}: {name[:80]!r} is no free name")
     key = canonical.pack_text(name)
     if key <= last:
         raise ProofError(f"{where}: {name[:80]!r} does not ascend")
     return key
+
+
+def _check_tree(names: Collection[str]) -> None:
+    """Check that no name lies below another: nothing is a value and a map at once."""
+    for name in names:
+        above = name
+        while above := above.rpartition("/")[0]:
+            if above in names:
+                raise ProofError(f"{name[:80]!r}: a second value, below {above[:80]!r}")
 
 
 def _check_names(group: ShownGroup, number: int, shown: Mapping[str, Any]) -> None:

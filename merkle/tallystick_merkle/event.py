@@ -225,6 +225,13 @@ def unescape(part: str) -> str:
     return part
 
 
+def is_free_name(name: str) -> bool:
+    """Whether a name may be that of a free field: its root, its parts, its escapes."""
+    parts = name.split("/", MAX_PARTS)
+    is_known = parts[0] in EXTRA_ROOTS and len(parts) <= MAX_PARTS
+    return is_known and _BAD_ESCAPE.search(name) is None
+
+
 def flatten(extra: Mapping[str, Value]) -> tuple[Field, ...]:
     """Flatten nested maps into fields, sorted by their encoded names.
 

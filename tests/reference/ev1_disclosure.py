@@ -28,7 +28,6 @@ GROUP_0 = (
     "corrects",
 )
 CORE = {*GROUP_0, "actor", "target"}
-FREE = {*EXTRA_ROOTS, "targets"}
 
 
 class RefusedError(Exception):
@@ -94,6 +93,13 @@ def check(data: bytes, leaf: bytes) -> list[Shown]:
     once = [one.name for one in shown if one.name not in ("names", "target")]
     if len(once) != len(set(once)):
         raise RefusedError("second", "a name twice")
+    if any(
+        one.startswith(f"{above}/")
+        for one in once
+        for above in once
+        if not one.startswith("targets/")
+    ):
+        raise RefusedError("second", "a name below another")
     for one in shown:
         if not _has_shape(one.name, one.value):
             raise RefusedError("shape", one.name)
@@ -192,11 +198,17 @@ def _check_order(placed: list[tuple[int, str]], group: int) -> None:
         if expected is not None and name != expected:
             raise RefusedError("place", f"{name} at slot {slot} of group {group}")
         if expected is None:
-            if name in CORE or name.split("/")[0] not in FREE:
+            if not name.startswith("targets/") and not _is_free(name):
                 raise RefusedError("place", f"{name} is no free name")
             free.append(dcbor.encode(name))
     if free != sorted(set(free)):
         raise RefusedError("order", "free names")
+
+
+def _is_free(name: str) -> bool:
+    root, *rest = name.split("/")
+    escapes = re.findall("~.?", name, re.DOTALL)
+    return root in EXTRA_ROOTS and len(rest) < 4 and set(escapes) <= {"~0", "~1"}
 
 
 def _check_names(shown: list[Shown], names: list[str], group: int, slots: int) -> None:

@@ -101,6 +101,13 @@ def seconds() -> dict[str, Case]:
         "second-value-other-group": lied(
             "both are shown", "second", elsewhere, [first, (2, 4)]
         ),
+        "second-value-below-another": lied(
+            "a value and a map at once",
+            "second", _below(), [(1, 5), (1, 6)],
+        ),
+        "second-value-below-an-empty-map": lied(
+            "in two groups", "second", _below_in_another_group(), [(1, 5), (2, 4)]
+        ),
         "second-value-named-twice": lied(
             "one is shown, and the names, which have it twice",
             "names", twice, [second], [1],
@@ -110,6 +117,21 @@ def seconds() -> dict[str, Case]:
         ),
         "second-value-as-decoy": _behind("the names end before its slot", []),
     }  # fmt: skip
+
+
+def _below() -> Sealed:
+    def change(groups: list[ev1.Group]) -> None:
+        groups[1] += [("details/aa", 1), ("details/aa/b", 2)]
+
+    return lie(change)
+
+
+def _below_in_another_group() -> Sealed:
+    def change(groups: list[ev1.Group]) -> None:
+        groups[1].append(("details/aa", {}))
+        groups[2].append(("details/aa/b", 2))
+
+    return lie(change)
 
 
 def _behind(desc: str, more: list[str]) -> Case:
@@ -171,6 +193,15 @@ def places() -> dict[str, Case]:
         ),
         "root-that-only-begins-alike": one(
             "detail is not details", put(1, 4, "detail/ip", "x"), (1, 4)
+        ),
+        "free-name-of-five-parts": one(
+            "four are the most", put(1, 4, "details/a/b/c/d", "x"), (1, 4)
+        ),
+        "free-name-with-no-escape": one(
+            "after ~ stands 0 or 1", put(1, 4, "details/~2", "x"), (1, 4)
+        ),
+        "free-name-with-half-an-escape": one(
+            "~ at the end", put(1, 4, "details/a~", "x"), (1, 4)
         ),
         "free-name-that-is-empty": one(
             "no name at all", put(1, 4, "", "x"), (1, 4)
@@ -299,7 +330,6 @@ def shapes() -> dict[str, Case]:
         ),
         "event-id-as-bytes": ("event_id", bytes(16)),
         "tenant-as-number": ("tenant", 7),
-        "action-null": ("action", None),
         "outcome-unknown": ("outcome", ["maybe", None]),
         "outcome-of-three": ("outcome", ["success", None, None]),
         "outcome-in-a-list": ("outcome", [["success"], None]),
@@ -319,6 +349,10 @@ def shapes() -> dict[str, Case]:
         "region-as-list": ("region", ["eu"]),
         "corrects-as-text": ("corrects", "the last one"),
     }  # fmt: skip
+    for field in ("event_id", "tenant", "action", "outcome", "producer", "targets"):
+        values[f"{field.replace('_', '-')}-null"] = (field, None)
+    for field in ("event_id", "outcome", "schema", "producer", "targets", "corrects"):
+        values[f"{field.replace('_', '-')}-number"] = (field, 7)
     made = {}
     for name, (field, value) in values.items():
         sealed = fact(field, value)
@@ -332,6 +366,13 @@ def shapes() -> dict[str, Case]:
         ),
         "actor-of-three": lied(
             "sealed so", "shape", put(1, 0, "actor", ["user", "a", "b"]), [(1, 0)]
+        ),
+        "actor-null": lied("sealed so", "shape", put(1, 0, "actor", None), [(1, 0)]),
+        "names-digest-null": lied(
+            "sealed so",
+            "shape",
+            lie(lambda g: _set(g[2], 1, ("names", None)), honest_names=True),
+            [(2, 1)],
         ),
         "actor-as-text": lied("sealed so", "shape", put(1, 0, "actor", "a"), [(1, 0)]),
         "target-with-null": lied(

@@ -107,6 +107,8 @@ def _events() -> dict[str, tuple[str, Sealed]]:
     return {
         "least-event": ("no target, nothing optional", seal(_least())),
         "all-members": ("every optional member is there", seal(_most())),
+        "first-moment": ("1970", _with(occurred_at="1970-01-01T00:00:00.000Z")),
+        "last-moment": ("9999", _with(occurred_at="9999-12-31T23:59:59.999Z")),
         "target-is-the-actor": (
             "one group for both: targets says 1",
             _with(targets=[{"type": "user", "id": "alice@example.com"}]),
