@@ -111,7 +111,9 @@ def test_beside_its_owner_a_vault_is_shown_and_copied_and_not_rotated(
     assert missing(data, told) == set()
 
 
-def test_what_a_reader_that_was_killed_holds_is_freed_by_the_next_write(data: Path) -> None:
+def test_what_a_reader_that_was_killed_holds_is_freed_by_the_next_write(
+    data: Path,
+) -> None:
     owned = vault_of(data)
     for _ in range(3):
         reader = subprocess.Popen(

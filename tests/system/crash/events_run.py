@@ -92,11 +92,12 @@ class Case:
         """A command on this place."""
         return ["server", *command, "--config", str(self.place / "server.toml")]
 
-    def serve(self, *, point: Point | None = None, listing: bool = False) -> Traced:
-        """Start the server here."""
-        return Traced(
-            self.words("serve"), place=self.place, point=point, listing=listing
-        )
+    def serve(
+        self, *more: str, point: Point | None = None, listing: bool = False
+    ) -> Traced:
+        """Start the server here, with more words if there are."""
+        words = [*self.words("serve"), *more]
+        return Traced(words, place=self.place, point=point, listing=listing)
 
 
 def new_case(place: Path) -> Case:
@@ -118,7 +119,7 @@ class Client:
         self._server = server
         self.url = server.listens()
         base = f"{self.url or ''}"
-        self._log = LogAddress(
+        self.log = LogAddress(
             ORIGIN, f"{base}/v1/logs/{LOG}", f"{base}/t/{LOG}", case.token
         )
         self.failures: list[str] = []
@@ -130,7 +131,7 @@ class Client:
         def submit() -> None:
             got = drive(
                 submit_event(
-                    self._log, event, policy=self._case.policy(), retry=NO_RETRY
+                    self.log, event, policy=self._case.policy(), retry=NO_RETRY
                 )
             )
             self._keep(got.kept)
@@ -144,7 +145,7 @@ class Client:
         def submit() -> None:
             got = drive(
                 submit_events(
-                    self._log, events, policy=self._case.policy(), retry=NO_RETRY
+                    self.log, events, policy=self._case.policy(), retry=NO_RETRY
                 )
             )
             for kept in got.kept.values():
@@ -159,7 +160,7 @@ class Client:
         def ask() -> None:
             shown = drive(
                 get_event(
-                    self._log, event.event_id, policy=self._case.policy(),
+                    self.log, event.event_id, policy=self._case.policy(),
                     retry=NO_RETRY,
                 )
             ).read  # fmt: skip
