@@ -25,6 +25,7 @@ from tallystick_server.ingest.decoding import decode_item
 from tallystick_server.ingest.keys import ReadyKey
 from tallystick_server.ingest.rules import Rules
 from tallystick_server.ingest.sealer import Prepared, prepare, seal_event
+from tallystick_server.ingest.streams import HEARTBEAT
 from tallystick_server.log.events import SealedEvent
 
 _NOBODY = Ref("", "")
@@ -72,6 +73,7 @@ class SealedItem(Struct, array_like=True, frozen=True, gc=False):
     epoch: int
     sequence: int
     occurred_ms: int
+    heartbeat_s: int | None
 
 
 def open_batch(work: Work, rules: Rules) -> Batch:
@@ -126,9 +128,19 @@ def seal_batch(
                 producer.epoch,
                 producer.sequence,
                 event.occurred_ms,
+                _heartbeat_of(event),
             )
         )
     return items
+
+
+def _heartbeat_of(event: Event) -> int | None:
+    """Give the heartbeat that a producer announces; None where it says nothing."""
+    if event.action != HEARTBEAT:
+        return None
+    details = event.extra.get("details")
+    said = details.get("heartbeat_s") if isinstance(details, dict) else None
+    return said if type(said) is int else None
 
 
 def sealed_event(item: SealedItem) -> SealedEvent:
@@ -161,6 +173,7 @@ def outline_of(item: SealedItem, *, service: str) -> Event:
 
     Nothing of what it says of anybody is in it.
     """
+    beat = item.heartbeat_s
     return Event(
         item.event_id,
         item.action,
@@ -171,4 +184,5 @@ def outline_of(item: SealedItem, *, service: str) -> Event:
         None,
         Producer(service, item.instance, item.epoch, item.sequence),
         item.schema,
+        extra={} if beat is None else {"details": {"heartbeat_s": beat}},
     )

@@ -37,6 +37,9 @@ from tallystick_server.ingest.workbench import (
 WORTH = 64
 """Least events in a batch that a process is asked for."""
 
+PATIENCE_S = 120.0
+"""Seconds that a process may take for an answer: the longest batches take some."""
+
 CHILD = "tallystick_server.ingest.sealingchild"
 """The module that such a process runs."""
 
@@ -84,19 +87,11 @@ class ProcessBench:
         self._process: asyncio.subprocess.Process | None = None
 
     async def ask(self, message: Message) -> Answer:
-        """Give its answer; raise SealerLostError when the process is gone."""
+        """Give its answer; raise SealerLostError when the process is gone, or hangs."""
         try:
-            process = self._process or await self._start()
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(frame(message))
-            await process.stdin.drain()
-            (length,) = HEAD.unpack(await process.stdout.readexactly(HEAD.size))
-            if length > MAX_FRAME:
-                raise SealerLostError(f"an answer of {length} bytes")
-            answer: Answer = decode_answer(await process.stdout.readexactly(length))
-            return answer
-        except (OSError, EOFError, MsgspecError) as error:
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._ask(message)
+        except (OSError, EOFError, MsgspecError) as error:  # TimeoutError is an OSError
             raise SealerLostError(str(error) or type(error).__name__) from error
 
     async def close(self) -> None:
@@ -108,9 +103,23 @@ class ProcessBench:
             process.kill()  # it has nothing to lose
         await process.wait()
 
+    async def _ask(self, message: Message) -> Answer:
+        """Write a message and read its answer."""
+        process = self._process or await self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(frame(message))
+        await process.stdin.drain()
+        (length,) = HEAD.unpack(await process.stdout.readexactly(HEAD.size))
+        if length > MAX_FRAME:
+            raise SealerLostError(f"an answer of {length} bytes")
+        answer: Answer = decode_answer(await process.stdout.readexactly(length))
+        return answer
+
     async def _start(self) -> asyncio.subprocess.Process:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # whatever lies in the working directory is not imported
             "-m",
             CHILD,
             stdin=asyncio.subprocess.PIPE,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tallystick_merkle.eventjson import parse_event
 from tallystick_merkle.leaf import parse_leaf
 from tallystick_merkle.opening import check_opening
 from tallystick_server.errors import UnavailableError
@@ -227,3 +228,23 @@ async def test_keys_are_asked_of_the_vault_only_where_no_bench_has_them(
             assert {name: key.group.kid for name, key in first.items()} == {
                 name: key.group.kid for name, key in again.items()
             }
+
+
+async def test_followers_see_of_a_batch_what_they_see_of_single_events(
+    tmp_path: Path,
+) -> None:
+    beat = {"action": "producer.heartbeat", "details": {"heartbeat_s": 30}}
+    bodies = [event_json(n, **(beat if n == 5 else {})) for n in range(WORTH)]
+    async with IntakeBench(tmp_path / "one") as bench:
+        use(bench, [PipedBench()])
+        await bench.intake.followed.catch_up()
+        lines = [json.dumps(body).encode() for body in bodies]
+        await bench.intake.submit_batch("billing", lines, is_cbor=False)
+        batch = bench.producers.dump()
+    async with IntakeBench(tmp_path / "two") as bench:
+        await bench.intake.followed.catch_up()
+        events = [parse_event(body, service="billing") for body in bodies]
+        await bench.intake.submit("billing", events)
+
+        assert bench.producers.dump() == batch
+        assert "30" in repr(batch)
