@@ -15,12 +15,24 @@ from tests.fuzz.targets import (
     ev1,
     events,
     kernel,
+    schemas,
     server,
     trees,
     witness,
 )
 
-_MODULES = (answers, backups, client, ev1, events, kernel, server, trees, witness)
+_MODULES = (
+    answers,
+    backups,
+    client,
+    ev1,
+    events,
+    kernel,
+    schemas,
+    server,
+    trees,
+    witness,
+)
 _PARSERS: dict[str, Target] = {
     name: parser for module in _MODULES for name, parser in module.TARGETS.items()
 }
@@ -54,6 +66,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "policy": ("policy", "user-files"),
     "proofs": ("proofs", "range-proof", "tile-hashes"),
     "receipt": ("receipt", "held-receipt"),
+    "schemas": ("schema", "schema-answer"),
     "served-checkpoint": ("served-checkpoint", "signed-checkpoint"),
     "served-tile": ("served-tile",),
     "server-records": ("server-records",),
