@@ -122,7 +122,7 @@ function checkPlaces(number, placed, misplaced, unordered) {
   for (const [at, name] of placed) {
     const core = coreName(number, at);
     if (core !== null) {
-      need(name === core, misplaced, `${name} in group ${number}, slot ${at}`);
+      need(core !== '' && name === core, misplaced, `${name} in group ${number}, slot ${at}`);
       continue;
     }
     const parts = name.split('/');

@@ -264,7 +264,7 @@ def _check_group(group: ShownGroup, number: int, seen: set[str]) -> dict[str, An
             continue
         name, expected = slot.name, core_name(number, place)
         where = f"group {number}, slot {place}"
-        if expected is not None and name != expected:
+        if expected == "" or (expected is not None and name != expected):
             raise ProofError(f"{where}: {name[:80]!r} stands where a core name belongs")
         if expected is None:
             last = _check_free(name, last, where)

@@ -195,7 +195,7 @@ def _check_order(placed: list[tuple[int, str]], group: int) -> None:
     free = []
     for slot, name in placed:
         expected = place_of(group, slot)
-        if expected is not None and name != expected:
+        if expected == "" or (expected is not None and name != expected):
             raise RefusedError("place", f"{name} at slot {slot} of group {group}")
         if expected is None:
             if not name.startswith("targets/") and not _is_free(name):

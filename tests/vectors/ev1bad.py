@@ -179,6 +179,9 @@ def places() -> dict[str, Case]:
         "free-name-after-the-facts": one(
             "slot 11 of group 0 holds nothing", add(0, "details/a", 1), (0, 11)
         ),
+        "empty-name-after-the-facts": one(
+            "slot 11 of group 0 holds nothing", add(0, "", 1), (0, 11)
+        ),
         "free-name-in-core-slot": one(
             "instead of the outcome", put(0, 4, "details/outcome", 1), (0, 4)
         ),
@@ -264,6 +267,9 @@ def lists() -> dict[str, Case]:
         ),
         "names-with-no-root": listed(
             "a name that no event has", [*names1[:2], "aaaaaa", *names1[3:]]
+        ),
+        "names-with-an-empty-twelfth-fact": lied(
+            "group 0 has eleven fields", "names", add(0, "", 1), [(0, 3)], [0]
         ),
         "names-with-a-twelfth-fact": lied(
             "group 0 has eleven fields", "names", facts, [(0, 3)], [0]
