@@ -101,6 +101,17 @@ def test_the_whole_story_is_told_and_goes_on(
     assert len(first["cosigners"]) == 2
     assert verify(demo, line=1) == 0
     assert verify(demo, line=2) == 1
+    events, again = first["events"], second["events"]
+    assert (events["added"], events["repeated"], events["size"]) == (103, 0, 104)
+    assert (again["added"], again["repeated"], again["root"]) == (
+        0,
+        103,
+        events["root"],
+    )
+    assert events["verdict"] == "witnessed"
+    assert events["shown"]["details/requestParameters/key"] == "ring.txt"
+    assert verify_evidence(demo) == 0
+    assert verify_evidence(demo, old=b"ring.txt", new=b"king.txt") == 1
     capfd.readouterr()
 
 
@@ -113,6 +124,15 @@ def verify(demo: Demo, *, line: int) -> int:
             *("--policy", str(demo.path / "cloudtrail.policy")),
         ]
     )
+
+
+def verify_evidence(demo: Demo, old: bytes = b"", new: bytes = b"") -> int:
+    """Verify the evidence of one event, with some of its bytes exchanged."""
+    data = (demo.path / "one-record.evidence").read_bytes()
+    assert old in data
+    place = demo.path / "changed.evidence"
+    place.write_bytes(data.replace(old, new) if old else data)
+    return main(["verify", str(place), "--policy", str(demo.path / "audit.policy")])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -10,9 +10,12 @@ from typing import Any, Protocol, TypeVar
 from tallystick_client.aio import AsyncTallystick
 from tallystick_client.auditing import Progress
 from tallystick_client.blocking import Tallystick
-from tallystick_client.results import Audited, Head, Proven, Upgrade
+from tallystick_client.eventsession import Draft
+from tallystick_client.results import Audited, Head, Proven, SubmittedEvents, Upgrade
 from tallystick_client.session import ONE_LOOK, Patience, Wait
 from tallystick_merkle.exchange.appending import Appended, AppendedBatch
+from tallystick_merkle.exchange.eventreading import EventPage, Proof, ShownEvent
+from tallystick_merkle.exchange.events import Emitted
 from tallystick_merkle.exchange.trusting import Held
 from tallystick_merkle.policy import Policy
 from tests.unit.client.fake_log import (
@@ -56,6 +59,20 @@ class Driver(Protocol):
         self, progress: Progress | None = None, *, from_start: bool = False
     ) -> Audited: ...
 
+    def emit(self, event: Draft, *, wait: Wait = "durable") -> Emitted: ...
+
+    def emit_batch(
+        self, events: Sequence[Draft], *, wait: Wait = "durable"
+    ) -> SubmittedEvents: ...
+
+    def event(self, event_id: str) -> ShownEvent: ...
+
+    def events(self, after: int | None = None, limit: int = 100) -> EventPage: ...
+
+    def disclose(
+        self, event_id: str, *fields: str, show_names: bool = True
+    ) -> Proof: ...
+
 
 class BlockingDriver:
     """The blocking client over a log in memory."""
@@ -76,6 +93,11 @@ class BlockingDriver:
         self.upgrade = self._client.upgrade
         self.prove = self._client.prove
         self.audit = self._client.audit
+        self.emit = self._client.emit
+        self.emit_batch = self._client.emit_batch
+        self.event = self._client.event
+        self.events = self._client.events
+        self.disclose = self._client.disclose
 
 
 class AsyncDriver:
@@ -97,6 +119,11 @@ class AsyncDriver:
         self.upgrade = _run(self._client.upgrade)
         self.prove = _run(self._client.prove)
         self.audit = _run(self._client.audit)
+        self.emit = _run(self._client.emit)
+        self.emit_batch = _run(self._client.emit_batch)
+        self.event = _run(self._client.event)
+        self.events = _run(self._client.events)
+        self.disclose = _run(self._client.disclose)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

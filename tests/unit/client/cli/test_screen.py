@@ -6,13 +6,25 @@ from pathlib import Path
 import pytest
 
 from tallystick_client.auditing import Progress
+from tallystick_client.blocking import Tallystick
 from tallystick_client.cli.console import Meter, Shell
+from tallystick_client.cli.drafts import Drafts
+from tallystick_client.cli.emittally import EmitTally
 from tallystick_client.cli.screen import Screen, commands_to_try
 from tallystick_client.cli.tally import Tally
 from tallystick_client.demo.place import Place, Ports
 from tallystick_client.results import Audited, Head, Upgrade
+from tallystick_merkle.evidence import Evidence, Found, parse_evidence
 from tallystick_merkle.policy import judge
-from tests.unit.client.fake_log import POLICY, WITNESSES, Tree, sign
+from tests.unit.client.fake_events import EventsLog, event_json
+from tests.unit.client.fake_log import (
+    LOG,
+    POLICY,
+    WITNESSES,
+    FakeTransport,
+    Tree,
+    sign,
+)
 
 HEAD = Head(judge(sign(Tree([b"a", b"b"]), WITNESSES), POLICY), 2)
 
@@ -28,15 +40,25 @@ class Tale:
         meter.show(1)
         return Tally(added=1)
 
-    def upgrade(self) -> Upgrade:
-        return Upgrade(HEAD, (), ())
+    def emit(self, shell: Shell) -> EmitTally:
+        return EmitTally(Drafts(None), added=1)
+
+    def upgrade(self) -> tuple[Upgrade, Upgrade]:
+        return Upgrade(HEAD, (), ()), Upgrade(HEAD, (), ())
 
     def verify(self) -> int:
         return 1
 
-    def audit(self, progress: Progress) -> Audited:
+    def disclose(self) -> tuple[Evidence, Found]:
+        with Tallystick(LOG, POLICY, transport=FakeTransport(EventsLog())) as client:
+            event = event_json()
+            client.emit(event)
+            proof = client.disclose(str(event["event_id"]), "action", "after/role")
+        return parse_evidence(proof.data), proof.found
+
+    def audit(self, progress: Progress) -> tuple[Audited, Audited]:
         progress(2, 2)
-        return Audited(HEAD, 0)
+        return Audited(HEAD, 0), Audited(HEAD, 0)
 
 
 @pytest.fixture
@@ -57,6 +79,8 @@ def test_the_story_is_told_in_steps(
     assert "ok  checked all 1 receipts offline" in out
     assert "http://127.0.0.1:9000/t/cloudtrail/checkpoint" in out
     assert "until you press Ctrl-C" in out
+    assert 'shown   after/role  "auditor"' in out
+    assert "hidden  event_id, tenant" in out
 
 
 def test_for_programs_the_story_is_one_object(
@@ -70,12 +94,14 @@ def test_for_programs_the_story_is_one_object(
 
     document = json.loads(capsys.readouterr().out)
     assert (document["added"], document["size"], document["verified"]) == (1, 2, 1)
+    assert document["events"]["verdict"] == "witnessed"
+    assert document["events"]["shown"]["after/role"] == "auditor"
 
 
 def test_commands_can_be_copied_whatever_the_path(tale: Tale) -> None:
     commands = [line for _, line in commands_to_try(tale.place, tale.ports, stays=True)]
 
-    assert len(commands) == 6
+    assert len(commands) == 9
     assert any(" audit --from-start --config " in line for line in commands)
     assert all("my demo/" not in line or "'" in line for line in commands)
 

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 import stat
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tallystick_client.cli.settings import load_settings
 from tallystick_client.demo.place import (
+    EVENTS_NAME,
+    EVENTS_ORIGIN,
     LOG_NAME,
     ORIGIN,
     Place,
@@ -27,6 +30,7 @@ def key_of(name: str, kind: KeyType) -> VerifierKey:
 
 SETUP = Setup(
     key_of(ORIGIN, KeyType.ED25519),
+    key_of(EVENTS_ORIGIN, KeyType.ED25519),
     (key_of("w1", KeyType.COSIGNATURE), key_of("w2", KeyType.MLDSA44)),
     9000,
 )
@@ -54,7 +58,7 @@ def test_the_sample_carries_its_licence() -> None:
 
 
 def test_the_policy_asks_both_witnesses() -> None:
-    policy = parse_policy(format_demo_policy(SETUP))
+    policy = parse_policy(format_demo_policy(SETUP, SETUP.log))
 
     assert policy.log_keys(ORIGIN) == (SETUP.log,)
     assert [entry.url for entry in policy.witnesses] == [
@@ -73,16 +77,18 @@ def test_a_new_place_has_no_setup_and_is_marked(place: Place) -> None:
 
 def test_a_whole_setup_is_found_again(place: Place) -> None:
     place.open(reset=False)
-    place.write(SETUP, token="tally_live_x")
+    place.write(SETUP, token="tally_live_x", events_token="tally_live_y")
 
     assert place.open(reset=False) == SETUP
     assert place.token.read_text() == "tally_live_x\n"
-    assert stat.S_IMODE(place.token.stat().st_mode) == 0o600
+    assert place.events_token.read_text() == "tally_live_y\n"
+    for file in (place.token, place.events_token):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_the_settings_written_are_settings_of_the_client(place: Place) -> None:
     place.open(reset=False)
-    place.write(SETUP, token="tally_live_x")
+    place.write(SETUP, token="tally_live_x", events_token="tally_live_y")
 
     settings = load_settings({}, place.client_config)
 
@@ -92,18 +98,34 @@ def test_the_settings_written_are_settings_of_the_client(place: Place) -> None:
     assert settings.state == place.state
 
 
-def test_the_servers_configuration_names_the_policy(place: Place) -> None:
+def test_the_log_of_events_has_settings_of_its_own(place: Place) -> None:
     place.open(reset=False)
-    place.write(SETUP, token="tally_live_x")
+    place.write(SETUP, token="tally_live_x", events_token="tally_live_y")
 
-    text = place.server_config.read_text()
+    settings = load_settings({}, place.events_config)
 
-    assert text == f'[logs.{LOG_NAME}]\npolicy = "{place.policy.resolve()}"\n'
+    assert (settings.server, settings.log) == ("http://127.0.0.1:9000", EVENTS_NAME)
+    assert settings.policy == place.events_policy
+    assert settings.token_file == place.events_token
+    policy = parse_policy(place.events_policy.read_bytes())
+    assert policy.log_keys(EVENTS_ORIGIN) == (SETUP.events,)
+
+
+def test_the_servers_configuration_names_the_policies(place: Place) -> None:
+    place.open(reset=False)
+    place.write(SETUP, token="tally_live_x", events_token="tally_live_y")
+
+    assert tomllib.loads(place.server_config.read_text()) == {
+        "logs": {
+            LOG_NAME: {"policy": str(place.policy.resolve())},
+            EVENTS_NAME: {"policy": str(place.events_policy.resolve())},
+        }
+    }
 
 
 def test_a_reset_deletes_what_the_demo_made(place: Place) -> None:
     place.open(reset=False)
-    place.write(SETUP, token="tally_live_x")
+    place.write(SETUP, token="tally_live_x", events_token="tally_live_y")
     (place.path / "server" / "keys").mkdir(parents=True)
 
     assert place.open(reset=True) is None
@@ -177,7 +199,7 @@ def test_a_setup_that_python_cannot_take_asks_for_a_reset(
     place: Place, text: str
 ) -> None:
     place.open(reset=False)
-    place.write(SETUP, token="t")
+    place.write(SETUP, token="t", events_token="u")
     path = place.path / "setup.json"
     path.write_text(path.read_text().replace('"first_port": 9000', text))
 
