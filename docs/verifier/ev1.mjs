@@ -8,7 +8,7 @@
 // leaf to the root of the checkpoint, and the checkpoint to the keys that you name: the
 // log's, and Ed25519 keys of witnesses, all of which must have cosigned.
 //
-// Ends with 0: witnessed · 1: refused · 2: usage · 3: not refuted, but not every witness
+// Ends with 0: witnessed · 1: refused · 2: usage, or no evidence · 3: not refuted, but not every witness
 // named, or no witness, or no key at all, stands behind it.
 
 import { readFileSync, realpathSync } from 'node:fs';
@@ -299,7 +299,7 @@ function main(words) {
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     console.error(error.reason === 'usage' ? error.message : `REFUSED, ${error.message}`);
-    return error.reason === 'usage' ? 2 : 1;
+    return ['usage', 'malformed'].includes(error.reason) ? 2 : 1;
   }
 }
 

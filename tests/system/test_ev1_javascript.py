@@ -152,18 +152,23 @@ def test_the_command_ends_with_3_where_less_is_known(
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"),
-    [("evidence-cosignature-edited", "signature"), ("evidence-cut-short", "malformed")],
+    ("name", "reason", "code"),
+    [
+        ("evidence-cosignature-edited", "signature", 1),
+        ("evidence-leaf-of-another-event", "inclusion", 1),
+        ("evidence-disclosure-of-another-event", "commitment", 1),
+        ("evidence-cut-short", "malformed", 2),
+    ],
 )
-def test_the_command_ends_with_1_for_what_is_refused(
-    tmp_path: Path, name: str, reason: str
+def test_the_command_refuses_with_the_reason(
+    tmp_path: Path, name: str, reason: str, code: int
 ) -> None:
     path = tmp_path / "bad.evidence"
     path.write_bytes(bytes.fromhex(CASES[name]["data"]))
 
     done = node(str(VERIFIER), str(path), *keys())
 
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(f"REFUSED, {reason}: ")
 
 
