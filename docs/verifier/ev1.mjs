@@ -8,8 +8,8 @@
 // leaf to the root of the checkpoint, and the checkpoint to the keys that you name: the
 // log's, and Ed25519 keys of witnesses, all of which must have cosigned.
 //
-// Ends with 0: witnessed · 1: refused · 2: usage, or no evidence · 3: not refuted, but not every witness
-// named, or no witness, or no key at all, stands behind it.
+// Ends with 0: witnessed · 1: refused · 2: usage, or no evidence · 3: not refuted, but not
+// every witness named, or no witness, or no key at all, stands behind it.
 
 import { readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
