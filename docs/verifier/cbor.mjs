@@ -26,7 +26,7 @@ export const isBytes = (value, size) => Buffer.isBuffer(value) && value.length =
 export const isText = (value) => typeof value === 'string';
 
 const DEEPEST = 16;
-const LONGEST = 1024 * 1024;
+const LONGEST = 777 * 1024; // of evidence
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Read one value that fills `data`; anything but its one spelling is refused. */

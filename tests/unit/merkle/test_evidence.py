@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from tallystick_merkle.disclosure import disclose
+from tallystick_merkle.disclosure import MAX_DISCLOSURE, disclose
 from tallystick_merkle.errors import (
     MalformedError,
     PolicyNotMetError,
@@ -23,6 +23,7 @@ from tallystick_merkle.evidence import (
 from tallystick_merkle.keys import KeyType, format_vkey
 from tallystick_merkle.policy import parse_policy
 from tallystick_merkle.receipt import Status
+from tallystick_merkle.sealing import MAX_RECORD
 from tests.unit.merkle.hostile import check_parser, hostile
 from tests.unit.merkle.people import ORIGIN, key, two_of_two
 from tests.unit.merkle.test_disclosure import opened
@@ -117,3 +118,9 @@ def test_a_value_of_the_deepest_nesting_fits_evidence() -> None:
     )
 
     assert found.disclosed.fields == {"details/deep": NESTED}
+
+
+def test_the_lengths_are_those_that_the_formats_name() -> None:
+    assert (MAX_EVIDENCE, MAX_DISCLOSURE, MAX_RECORD) == (
+        777 * 1024, 136 * 1024, 68 * 1024,
+    )  # fmt: skip
