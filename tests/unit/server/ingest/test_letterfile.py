@@ -142,6 +142,19 @@ def test_what_was_deleted_is_in_no_byte_of_the_folder(tmp_path: Path) -> None:
     file.close()
 
 
+def test_a_letter_that_was_dropped_is_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "letters"
+    file = LetterFile(path, BOUNDS)
+    file.add(letters(b"needle" * 5_000, b"other"), NOW_MS)
+    file.drop(1)
+    file.close()
+
+    assert [
+        one.name for one in tmp_path.iterdir() if b"needle" in one.read_bytes()
+    ] == []
+    assert path.stat().st_size > 5_000  # the room is still there
+
+
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     path = tmp_path / "derived" / "letters"
     file = LetterFile(path, BOUNDS)

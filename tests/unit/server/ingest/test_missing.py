@@ -79,8 +79,11 @@ def test_a_merged_range_is_told_only_if_both_were() -> None:
 def test_only_what_lies_within_is_told() -> None:
     missing = Missing([Range(0, 2, 2, 5), Range(4, 6, 2, 5)])
 
-    missing.tell(1, 7)
+    missing.tell(1, 5)
+    neither = [one.is_told for one in missing.ranges]
+    missing.tell(1, 6)
 
+    assert neither == [False, False]
     assert [one.is_told for one in missing.ranges] == [False, True]
 
 

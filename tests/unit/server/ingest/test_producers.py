@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from tallystick_merkle.canonical import encode
-from tallystick_merkle.event import MAX_FIELD, Target, Value
+from tallystick_merkle.event import MAX_FIELD, Value
 from tallystick_server.ingest.own import OwnEvent
 from tallystick_server.ingest.producers import (
     EVERY_MS,
     GAP,
     MAX_FINDINGS,
-    REFUSED,
     Producers,
 )
 from tallystick_server.ingest.sequences import GRACE_MS
@@ -107,6 +106,15 @@ def test_a_new_epoch_is_a_clean_restart() -> None:
     assert life.findings() == []
     assert life.state(100).stream.is_over
     assert not life.state(200).stream.is_over
+
+
+def test_an_epoch_between_two_that_were_seen_is_over() -> None:
+    life = Life()
+    for epoch in (200, 100, 150):
+        life.see(0, epoch=epoch)
+
+    over = {epoch: life.state(epoch).stream.is_over for epoch in (100, 150, 200)}
+    assert over == {100: True, 150: True, 200: False}
 
 
 def test_an_event_of_an_earlier_epoch_does_not_end_the_later_one() -> None:
@@ -244,50 +252,6 @@ def test_a_number_that_comes_while_its_gap_is_written_leaves_nothing_to_tell() -
     assert life.state().open == 2
 
 
-def test_refusals_are_told_by_reason_and_once() -> None:
-    life = Life()
-    life.producers.refused("billing", "event")
-    life.producers.refused("billing", "schema", 3)
-    (own,) = life.due()
-    life.producers.refused("billing", "schema")
-    life.write(own)
-    life.producers.reported(own, life.now_ms)
-    life.wait(EVERY_MS - 1)
-    between = life.due()
-    life.wait(1)
-
-    assert own == OwnEvent(
-        REFUSED,
-        {"principal": "billing", "counts": {"event": 1, "schema": 3}},
-        (Target("producer", "billing", person=False),),
-    )
-    assert between == []
-    assert [one.details["counts"] for one in life.due()] == [{"schema": 1}]
-
-
-def test_before_a_stop_refusals_do_not_wait() -> None:
-    life = Life()
-    life.producers.refused("billing", "event")
-    (own,) = life.due()
-    life.producers.reported(own, life.now_ms)
-    life.producers.refused("billing", "event")
-
-    assert life.producers.due(life.now_ms) == []
-    assert len(life.producers.due(life.now_ms, is_last=True)) == 1
-
-
-def test_reasons_are_bounded() -> None:
-    life = Life()
-    for number in range(40):
-        life.producers.refused("billing", f"reason-{number}")
-
-    (own,) = life.due()
-    counts = own.details["counts"]
-    assert isinstance(counts, dict)
-    assert len(counts) == 33
-    assert counts["other"] == 8
-
-
 def test_the_most_numerous_producer_is_folded_first_and_it_is_told() -> None:
     life = Life(most=4)
     life.see(0, 2, principal="shop")
@@ -303,6 +267,33 @@ def test_the_most_numerous_producer_is_folded_first_and_it_is_told() -> None:
     assert listed[0] == {"kind": "folded", "count": 2, "missing": 4}
     assert life.producers.folded == {"billing": (2, 4)}
     assert len(list(life.producers.states(life.now_ms))) == 4
+
+
+def test_the_one_unheard_for_longest_is_folded_not_the_oldest() -> None:
+    life = Life(most=2)
+    life.see(0, instance="web-1")
+    life.see(0, instance="web-2")
+    life.see(1, instance="web-1")
+    life.see(0, instance="web-3")
+
+    left = {one.stream.instance for one in life.producers.states(life.now_ms)}
+    assert left == {"web-1", "web-3"}
+
+
+def test_what_was_lost_before_a_reset_is_told_once() -> None:
+    life = Life()
+    life.see(9000, 9002)
+    for number in (5000, 1000):
+        life.wait(2 * GRACE_MS)
+        life.see(number)
+    first = life.findings()
+    life.wait(10 * MINUTE_MS)
+
+    assert [(one["kind"], one.get("lost")) for one in first] == [
+        ("gap", 1),
+        ("reset", None),
+    ]
+    assert life.findings() == []
 
 
 def test_what_was_folded_is_told_once() -> None:
