@@ -14,16 +14,43 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tallystick_merkle.tile import MAX_ENTRY, format_bundle
+from tallystick_server.vault.memory import MemoryVault
 from tallystick_server.web import openapi
 from tests.fakes.cosigned import cosigned, policy
 from tests.fakes.logs import NAME
-from tests.fakes.web import Reply, WebBench
+from tests.fakes.web import Reply, WebBench, draw
+from tests.unit.server.web.keeping import KeptLog
 
 FILE = Path(openapi.__file__).with_name("examples.json")
 """Where they are kept."""
 
 API = f"/v1/logs/{NAME}"
 BATCH = format_bundle([b"hello", b"", b"again"])
+
+EVENT = {
+    "event_id": "0198ab5c-4d1e-7c3a-9b2f-1d6e5a4c3b2a",
+    "action": "user.role.updated",
+    "actor": {"type": "user", "id": "alice@example.com"},
+    "targets": [{"type": "user", "id": "bob@example.com"}],
+    "occurred_at": "2023-11-14T22:13:20.000Z",
+    "outcome": {"result": "success"},
+    "producer": {"instance": "web-1", "sequence": 41},
+    "reason": "Moved to the finance team.",
+    "before": {"role": "viewer"},
+    "after": {"role": "approver"},
+}
+"""An event as it is sent."""
+
+EVENTS = [
+    {
+        **EVENT,
+        "event_id": "0198ab5c-4d1e-7c3a-9b2f-1d6e5a4c3b2b",
+        "producer": {"instance": "web-1", "sequence": 42},
+    },
+    {"action": "…"},
+    EVENT,
+]
+"""A batch: one that is new, one that is none, and one that was there."""
 
 
 def _body(reply: Reply) -> Any:  # noqa: ANN401 -- whatever the answer holds
@@ -59,7 +86,31 @@ async def make_examples(folder: Path) -> dict[str, Any]:
     async with full as bench:
         replies["not-ready"] = await bench.get("/readyz")
         replies["disk-full"] = await _refused(bench)
-    return {name: _body(reply) for name, reply in replies.items()}
+    (folder / "events").mkdir()
+    replies |= await _events(folder / "events")
+    said = {name: _body(reply) for name, reply in replies.items()}
+    return {**said, "event-sent": EVENT}
+
+
+async def _events(folder: Path) -> dict[str, Reply]:
+    """Answers of a log of events."""
+    vault = MemoryVault(draw)
+    async with KeptLog(folder, vault=vault, policy=policy()) as log:
+        replies = {"event": await log.submit(json.dumps(EVENT).encode())}
+        replies["events"] = await log.submit_batch(json.dumps(EVENTS).encode())
+        await log.publish()
+        replies["event-repeated"] = await log.submit(
+            json.dumps(EVENT).encode(), query="?wait=witnessed"
+        )
+        other = json.dumps({**EVENT, "reason": "Another."}).encode()
+        replies["event-id-reused"] = await log.submit(other, name="example")
+        wrong = json.dumps({**EVENT, "outcome": {}}).encode()
+        replies["invalid-event"] = await log.submit(wrong, name="example")
+        path = f"/{EVENT['event_id']}"
+        replies["event-shown"] = await log.show(path)
+        replies["evidence"] = await log.show(f"{path}?fields=action,reason")
+        replies["events-listed"] = await log.show("?limit=1")
+    return replies
 
 
 async def _refusals(bench: WebBench) -> dict[str, Reply]:

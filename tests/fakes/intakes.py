@@ -14,6 +14,7 @@ from typing import Any, Self
 from tallystick_merkle.event import Event
 from tallystick_merkle.eventjson import parse_event
 from tallystick_merkle.genesis import EVENTS
+from tallystick_merkle.policy import Policy
 from tallystick_server.ingest.deadletters import DeadLetters
 from tallystick_server.ingest.followed import Followed
 from tallystick_server.ingest.intake import Intake
@@ -96,10 +97,12 @@ class IntakeBench:
         inner: MemoryLog | None = None,
         store: LogStore | None = None,
         vault: Vault | None = None,
+        policy: Policy | None = None,
+        registry: Registry | None = None,
     ) -> None:
         self.inner = inner or memory_log(EVENTS)
         self.vault = vault or MemoryVault()
-        self.registry = Registry(log_name=NAME, unknown="allow")
+        self.registry = registry or Registry(log_name=NAME, unknown="allow")
         self.letters = DeadLetters(
             folder / "letters.sqlite",
             origin=ORIGIN,
@@ -117,7 +120,7 @@ class IntakeBench:
             reader=Reader(self.store, stored.head),
             head=stored.head,
             published=None,
-            policy=None,
+            policy=policy,
             clock=self.inner.clock,
             limits=LogLimits(),
             free_bytes=lambda: 1 << 40,
@@ -143,7 +146,7 @@ class IntakeBench:
             mark=self.vault.mark,
             registry=self.registry,
             unknown="allow",
-            sealers=Sealers(ThreadBench(self.pool, urandom)),
+            sealers=Sealers(ThreadBench(self.pool, self.draw)),
             producers=self.producers,
             letters=self.letters,
             records=records,

@@ -102,20 +102,21 @@ async def _read_page(
     """Give a page of events, as JSON, and the index after which the next begins.
 
     They are read a few at a time: what does not go into the answer is not opened.
+    Entries without a record, such as the first one, are passed over.
     """
-    start = query.start
-    stop = max(start, min(start + query.limit, size))
+    at, spent = query.start, 0
     events: list[str] = []
-    spent = 0
-    for at in range(start, stop, _STEP):
-        for opened in await intake.records.read(at, min(at + _STEP, stop)):
+    while at < size and len(events) < query.limit:
+        stop = min(at + _STEP, size)
+        for opened in await intake.records.read(at, stop):
             body = describe(intake, opened, is_sensitive=query.is_sensitive)
             text = json.dumps(body)
             spent += len(text)
-            if events and spent > MAX_ANSWER:
+            if events and (spent > MAX_ANSWER or len(events) == query.limit):
                 return events, opened.index - 1
             events.append(text)
-    return events, stop - 1
+        at = stop
+    return events, at - 1
 
 
 def describe(intake: Intake, opened: Opened, *, is_sensitive: bool) -> dict[str, Any]:

@@ -6,6 +6,9 @@ from functools import cache
 from importlib.metadata import version
 
 from tallystick_server.web.openapi.describing import describing
+from tallystick_server.web.openapi.enveloped import enveloped
+from tallystick_server.web.openapi.evented import evented
+from tallystick_server.web.openapi.eventing import eventing
 from tallystick_server.web.openapi.keeping import keeping, kept
 from tallystick_server.web.openapi.parts import BEARER, headers, parameters, responses
 from tallystick_server.web.openapi.reading import reading
@@ -26,7 +29,8 @@ repeated is refused. A `GET` path takes `HEAD` too; any other method is refused 
 if there is one: the same key never appends twice."""
 
 _TAGS = {
-    "write": "Append entries; needs a token of the log.",
+    "write": "Append entries to a log of raw entries; needs a token that may append.",
+    "events": "Submit events to a log of events, read them, and prove single fields.",
     "tiles": "The log as static resources (c2sp.org/tlog-tiles), for anybody; tiles of"
     " a log of events that is not public need a token that may read.",
     "proofs": "What a log is, for anybody; proofs and receipts, as tiles are.",
@@ -52,13 +56,20 @@ def document() -> Node:
         "tags": [{"name": name, "description": about} for name, about in _TAGS.items()],
         "paths": {
             **writing(),
+            **eventing(),
             **reading(),
             **registering(),
             **keeping(),
             **describing(),
         },
         "components": {
-            "schemas": {**schemas(), **registered(), **kept()},
+            "schemas": {
+                **schemas(),
+                **evented(),
+                **enveloped(),
+                **registered(),
+                **kept(),
+            },
             "parameters": parameters(),
             "headers": headers(),
             "responses": responses(),

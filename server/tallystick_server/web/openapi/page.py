@@ -218,14 +218,14 @@ def _schema(node: Node) -> Html:
         parts += [_schema(one) for one in node.get("oneOf", [])]
         return join(*parts)
     rows: list[Html] = []
-    for name, one in node["properties"].items():
+    for name, one in node.get("properties", {}).items():
         rows.append(tag("dt", tag("code", name), tag("small", " ", _spell(one))))
         if "description" in one and one.get("type") != "object":
             rows.append(tag("dd", inline(one["description"])))
         inner = one.get("items", one)
         if inner.get("type") == "object":
             rows.append(tag("dd", _schema(inner)))
-    return join(*parts, tag("dl", *rows))
+    return join(*parts, tag("dl", *rows) if rows else Html(""))
 
 
 def _spell(node: Node) -> Html:
@@ -240,9 +240,12 @@ def _spell(node: Node) -> Html:
     for several in ("anyOf", "oneOf"):
         if several in node:
             return listed([_spell(one) for one in node[several]], " or ")
-    if node["type"] == "array":
+    kind = node.get("type", "any value")
+    if kind == "array":
         return join(_range(node, "Items", "", ""), "array of ", _spell(node["items"]))
-    parts = [join(node["type"])]
+    if isinstance(kind, list):
+        return join(" or ".join(kind))
+    parts = [join(kind)]
     parts += [one for one in (_limits(node),) if one]
     if "pattern" in node:
         parts.append(code(node["pattern"].replace("\n", "\\n")))
@@ -251,7 +254,7 @@ def _spell(node: Node) -> Html:
 
 def _limits(node: Node) -> Html:
     """The bounds of a number, or of the length of a text."""
-    if node["type"] == "integer":
+    if node.get("type") == "integer":
         least, most = node["minimum"], node.get("maximum")
         return join(f"{least:,} to {_count(most)}" if most else f"from {least:,} on")
     return _range(node, "Length", " ", "long")

@@ -276,7 +276,9 @@ def _problem(kind: Kind, description: str, **extra: Node) -> Node:
         "title": {"const": kind.title},
         "status": {"const": kind.status},
     }
-    schema = {**ref("Problem"), "properties": members}
+    schema: Node = {**ref("Problem"), "properties": members}
+    if kind.code == EventError.code:
+        schema["required"] = ["errors"]
     example = EXAMPLES.get(kind.code)
     media: Node = {"schema": schema}
     if example is not None:

@@ -65,7 +65,14 @@ def several(items: Node, *, least: int = 0, most: int) -> Node:
 
 def schemas() -> dict[str, Node]:
     """Give the schemas that others refer to, by name."""
-    return {**_values(), **_writing(), **_reading(), **_health(), "Problem": _problem()}
+    return {
+        **_values(),
+        **_writing(),
+        **_reading(),
+        **_health(),
+        "Problem": _problem(),
+        "Faults": _faults(),
+    }
 
 
 def _values() -> dict[str, Node]:
@@ -243,8 +250,8 @@ def _health() -> dict[str, Node]:
 
 
 def _problem() -> Node:
-    """The shape of every refusal."""
-    return record(
+    """The shape of every refusal; one of an event says where it is wrong."""
+    described = record(
         "Why a request was refused (RFC 9457).",
         type=text("Stable; ends in the code.", pattern=f"^{re.escape(TYPES)}[a-z-]+$"),
         title=text("The kind of problem in words."),
@@ -257,3 +264,21 @@ def _problem() -> Node:
             pattern=whole(SANE_ID.pattern),
         ),
     )
+    members: Node = {**described["properties"], "errors": ref("Faults")}
+    return {**described, "properties": members}
+
+
+def _faults() -> Node:
+    """What is wrong with an event, and where."""
+    return {
+        "type": "array",
+        "description": "What is wrong with an event, and where.",
+        "minItems": 1,
+        "items": record(
+            "One fault.",
+            pointer=text(
+                "The place in the event, a JSON Pointer; empty for all of it."
+            ),
+            detail=text("What was expected there."),
+        ),
+    }

@@ -12,10 +12,11 @@ from typing import Any, Self
 from aiohttp import web
 
 from tallystick_merkle.event import Event
+from tallystick_merkle.policy import Policy
 from tallystick_server.errors import EventError
 from tallystick_server.ingest.own import SERVICE
 from tallystick_server.ingest.rules import Admitted
-from tallystick_server.ingest.schemas.registry import Registry
+from tallystick_server.ingest.schemas.registry import Registry, Unknown
 from tallystick_server.log.tokenfile import change_tokens
 from tallystick_server.log.tokengate import TokenGate
 from tallystick_server.log.tokens import (
@@ -24,10 +25,12 @@ from tallystick_server.log.tokens import (
     SCOPE_READ,
     make_token,
 )
+from tallystick_server.vault.base import Vault
 from tallystick_server.web.app import make_app, make_runner
 from tallystick_server.web.compressed import BundleCache
 from tallystick_server.web.freshness import Freshness
 from tallystick_server.web.services import Hosted, Limits, Standing, make_services
+from tests.fakes.cosigned import cosigned
 from tests.fakes.intakes import IntakeBench, event_json
 from tests.fakes.logs import NAME
 from tests.fakes.web import Reply, read_reply, request
@@ -39,8 +42,8 @@ LETTERS = f"{API}/dead-letters"
 class Moody(Registry):
     """A registry that refuses every event of a producer while it has a reason."""
 
-    def __init__(self) -> None:
-        super().__init__(log_name=NAME, unknown="allow")
+    def __init__(self, *, log_name: str = NAME, unknown: Unknown = "allow") -> None:
+        super().__init__(log_name=log_name, unknown=unknown)
         self.refusal: EventError | None = None
 
     def admit(self, event: Event) -> Admitted:
@@ -52,10 +55,18 @@ class Moody(Registry):
 class KeptLog:
     """One log of events on a Unix socket, with a token of each scope."""
 
-    def __init__(self, folder: Path) -> None:
-        self.bench = IntakeBench(folder)
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        vault: Vault | None = None,
+        policy: Policy | None = None,
+    ) -> None:
+        self.rules = Moody()
+        self.bench = IntakeBench(
+            folder, vault=vault, policy=policy, registry=self.rules
+        )
         self.intake = self.bench.intake
-        self.intake.registry = self.rules = Moody()
         self.clock = self.bench.inner.clock
         self.socket = folder / "socket"
         self._tokens = folder / "tokens.json"
@@ -123,15 +134,38 @@ class KeptLog:
             writer.close()
             await writer.wait_closed()
 
-    async def submit(self, body: bytes, *, kind: str = "application/json") -> Reply:
-        """Submit an event as the producer `billing`."""
+    async def submit(
+        self,
+        body: bytes,
+        *,
+        kind: str = "application/json",
+        query: str = "",
+        name: str = "",
+    ) -> Reply:
+        """Submit an event as the producer `billing`; `name` names the request."""
+        headers = {"Content-Type": kind, **({"X-Request-ID": name} if name else {})}
+        path = f"{API}/events{query}"
+        return await self.ask("POST", path, token=self.emit, body=body, headers=headers)
+
+    async def submit_batch(
+        self, body: bytes, *, kind: str = "application/json", query: str = ""
+    ) -> Reply:
+        """Submit a batch as the producer `billing`."""
         return await self.ask(
             "POST",
-            f"{API}/events",
+            f"{API}/events:batch{query}",
             token=self.emit,
             body=body,
             headers={"Content-Type": kind},
         )
+
+    async def show(self, rest: str) -> Reply:
+        """Read events as an auditor; `rest` is what follows the path of all events."""
+        return await self.ask("GET", f"{API}/events{rest}", token=self.read)
+
+    async def publish(self) -> None:
+        """Publish the last head, with the cosignature of the witness."""
+        await self.bench.log.publish(cosigned(self.bench.log.head))
 
     async def submit_event(self, number: int, **members: Any) -> Reply:  # noqa: ANN401 -- any
         """Submit an event that is one, with some members replaced."""

@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 
 from tallystick_merkle.cosignature import open_checkpoint
+from tallystick_merkle.eventjson import parse_event
+from tallystick_merkle.evidence import check_evidence, parse_evidence
 from tallystick_merkle.hashing import leaf_hash, leaf_hashes
+from tallystick_merkle.leaf import parse_leaf
+from tallystick_merkle.opening import check_opening, parse_opening
 from tallystick_merkle.proof import check_consistency, check_inclusion
 from tallystick_merkle.rangeproof import RangeTree, range_shape
 from tallystick_merkle.receipt import Status, check_receipt, parse_receipt
 from tallystick_merkle.tile import parse_bundle
 from tallystick_server.web.openapi.examples import EXAMPLES
-from tests.fakes.api_examples import BATCH, FILE, make_examples, spell
+from tests.fakes.api_examples import BATCH, EVENT, FILE, make_examples, spell
 from tests.fakes.cosigned import policy
 from tests.fakes.logs import ORIGIN, log_key
 from tests.fakes.openapi import Node, described, faults, nodes, resolve, strict
@@ -55,7 +59,11 @@ def test_every_example_fits_its_schema(path: str, schema: Node, value: object) -
 
 @pytest.mark.parametrize(
     ("path", "schema", "value"),
-    [one for one in shown() if isinstance(one[2], dict)],
+    [
+        one
+        for one in shown()
+        if isinstance(one[2], dict) and "/requestBody/" not in one[0]
+    ],
 )
 def test_an_example_that_lacks_a_member_or_has_one_more_does_not_fit(
     path: str, schema: Node, value: Node
@@ -122,3 +130,39 @@ def test_the_body_of_the_batch_is_the_one_that_was_sent() -> None:
     (held,) = post["requestBody"]["content"].values()
 
     assert held["examples"]["real"]["value"].encode() == BATCH
+
+
+def test_the_evidence_shows_what_was_asked_for() -> None:
+    said = EXAMPLES["evidence"]
+
+    found = check_evidence(parse_evidence(b64decode(said["evidence"])), policy=policy())
+
+    assert found.verdict.status is Status.WITNESSED
+    assert found.disclosed.fields == said["fields"]
+    assert found.index == said["index"]
+
+
+def test_the_opening_leads_to_the_leaf() -> None:
+    said = EXAMPLES["event"]
+    leaf = b64decode(said["leaf"])
+
+    check_opening(
+        parse_event(EVENT, service=said["opening"]["service"]),
+        parse_opening(said["opening"]),
+        parse_leaf(leaf),
+    )
+    assert leaf_hash(leaf).hex() == said["leaf_hash"]
+
+
+def test_the_new_events_of_a_batch_are_proven_by_its_checkpoint() -> None:
+    answer = EXAMPLES["events"]
+    head = open_checkpoint(answer["checkpoint"].encode(), [log_key().verifier])
+    (fresh,) = [one for one in answer["results"] if one["status"] == 201]
+
+    RangeTree(
+        range_shape(start=fresh["index"], stop=3, size=answer["size"]),
+        leaves=[leaf_hash(b64decode(fresh["leaf"]))],
+        left=[b64decode(one) for one in answer["proof"]["left"]],
+        right=[b64decode(one) for one in answer["proof"]["right"]],
+        root=head.checkpoint.root,
+    )
