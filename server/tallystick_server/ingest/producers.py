@@ -65,10 +65,17 @@ class Producers:
         self._most = most
         self._ledgers: dict[str, Ledger] = {}
         self._count = 0
+        self._stop = 0
         self._live_ms: int | None = None
 
     def observe(self, index: int, event: Event, received_ms: int) -> None:
-        """Take in an event of the log. Requires ascending indexes and times."""
+        """Take in an event of the log; one that was taken in before is passed over.
+
+        Requires ascending indexes and times.
+        """
+        if index < self._stop:
+            return
+        self._stop = index + 1
         producer = event.producer
         ledger = self._ledger(producer.service)
         if ledger.take(index, event, received_ms):
@@ -142,24 +149,29 @@ class Producers:
 
     def dump(self) -> Value:
         """Give the state as a value: what `load` takes."""
-        return [
+        rows: list[Value] = [
             [principal, ledger.dump()] for principal, ledger in self._ledgers.items()
         ]
+        return [self._stop, rows]
 
     def load(self, value: Value) -> None:
         """Take a state over, all of it.
 
         Raises ValueError for what `dump` did not write; then nothing has changed.
         """
-        if not isinstance(value, list):
-            raise ValueError("expected a list of producers")  # noqa: TRY004 -- as above
+        match value:
+            case [int(stop), [*rows]]:
+                pass
+            case _:
+                raise ValueError("expected [index, producers]")
         ledgers: dict[str, Ledger] = {}
-        for row in value:
+        for row in rows:
             match row:
                 case [str(principal), held] if principal not in ledgers:
                     ledgers[principal] = Ledger.load(held)
                 case _:
                     raise ValueError("expected [principal, state], each once")
+        self._stop = stop
         self._ledgers = ledgers
         self._count = sum(len(ledger.streams) for ledger in ledgers.values())
 

@@ -26,13 +26,14 @@ def test_a_state_of_another_shape_is_refused_and_changes_nothing() -> None:
         [[*begun[:5], ["1"] * 4, empty, None]],
         [[*begun, empty, None], [*begun, empty, None]],
     ]
-    wrong: list[Value] = [
-        1,
+    producers: list[Value] = [
         [1],
         [["billing", []]],
         [["a", [[0, 0], [0, 0, 0], []]], ["a", [[0, 0], [0, 0, 0], []]]],
     ]
-    wrong.extend([["billing", [[0, 0], [0, 0, 0], rows]]] for rows in streams)
+    producers.extend([["billing", [[0, 0], [0, 0, 0], rows]]] for rows in streams)
+    wrong: list[Value] = [1, [], [0], [None, []], [0, 1]]
+    wrong.extend([0, rows] for rows in producers)
     refused = 0
     for value in wrong:
         try:
@@ -41,6 +42,19 @@ def test_a_state_of_another_shape_is_refused_and_changes_nothing() -> None:
             refused += 1
 
     assert refused == len(wrong)
+    assert life.producers.dump() == held
+
+
+def test_events_that_are_told_again_change_nothing() -> None:
+    life = Life()
+    life.see(0, 1, 5, 5)
+    life.wait(GRACE_MS)
+    life.findings()
+    held = life.producers.dump()
+
+    for one in life.seen:
+        life.producers.observe(*one)
+
     assert life.producers.dump() == held
 
 
