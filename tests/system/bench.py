@@ -79,9 +79,11 @@ class Bench:
 
 
 @contextmanager
-def opened_bench(path: Path, capture: pytest.CaptureFixture[str]) -> Iterator[Bench]:
+def opened_bench(
+    path: Path, capture: pytest.CaptureFixture[str], log: FakeLog | None = None
+) -> Iterator[Bench]:
     """Serve a log and settle a user beside it."""
-    log = FakeLog()
+    log = FakeLog() if log is None else log
 
     async def script(asked: Asked) -> AsyncIterator[bytes]:
         request = Request(asked.method, BASE + asked.path, asked.body, asked.headers)
