@@ -22,10 +22,10 @@ Texts are kept as they came; names and ids have to be NFC, since they are compar
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unicodedata import category, is_normalized
 
 from tallystick_merkle.canonical import pack, pack_text
@@ -245,7 +245,7 @@ def flatten(extra: Mapping[str, Value]) -> tuple[Field, ...]:
         _flatten(root, value, MAX_PARTS - 1, fields)
     if len(fields) > MAX_FIELDS:
         raise MalformedError("event", f"{len(fields)} fields, at most {MAX_FIELDS}")
-    if sum(len(one.pair) for one in fields) > MAX_EVENT:
+    if sum([len(pair) for _, _, pair in fields]) > MAX_EVENT:
         raise MalformedError("event", f"more than {MAX_EVENT} bytes of fields")
     fields.sort()
     return tuple(fields)
@@ -290,9 +290,15 @@ def check_name(name: object, *, where: str) -> str:
 
 _MAX_NESTING = 11  # evidence adds five levels around a value, CBOR ends at 16
 _REMEMBERED = 8192  # names of fields: few, and the same in event after event
-_key = lru_cache(_REMEMBERED)(pack_text)
 _ID = re.compile(EVENT_ID, re.ASCII)
 _BAD_ESCAPE = re.compile(r"~(?![01])")
+
+
+@lru_cache(_REMEMBERED)
+def _keys(name: str) -> tuple[bytes, bytes]:
+    """Encode a name, and what a field of that name begins with."""
+    key = pack_text(name)
+    return key, b"\x82" + key
 
 
 @lru_cache(_REMEMBERED)
@@ -309,15 +315,18 @@ def _flatten(name: str, value: Value, parts: int, fields: list[Field]) -> None:
         for part, item in value.items():
             _flatten(_inner_name(name, part), item, parts - 1, fields)
         return
-    if not isinstance(value, str):
+    if type(value) is str:  # most of them
+        pack_value: Callable[[Any], bytes] = pack_text
+    else:
         check_value(value, where=f"/{name}")
-    key = _key(name)
+        pack_value = pack
     try:
-        data = pack(value)
+        data = pack_value(value)
     except MalformedError as error:
         raise MalformedError("event", error.why, where=f"/{name}") from error
     if len(data) > MAX_FIELD:
         raise MalformedError(
             "event", f"{len(data)} bytes, at most {MAX_FIELD} a field", where=f"/{name}"
         )
-    fields.append(Field(key, name, b"\x82" + key + data))
+    key, head = _keys(name)
+    fields.append(tuple.__new__(Field, (key, name, head + data)))

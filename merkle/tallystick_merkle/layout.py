@@ -16,10 +16,9 @@ shown to be one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from tallystick_merkle.canonical import pack, pack_bytes, pack_head, pack_text
 from tallystick_merkle.errors import MalformedError
@@ -69,16 +68,18 @@ MAX_GROUPS = 12
 _PREFIX = b"\x24"
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """The slots of one group in order: their names, and [name, value] encoded."""
 
     names: tuple[str, ...]
-    pairs: tuple[bytes, ...] = field(repr=False)
+    pairs: tuple[bytes, ...]
+
+    def __repr__(self) -> str:
+        """Name the slots, and show no value."""
+        return f"Group(names={self.names!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """An event laid out. `persons` are the targets that have groups 2, 3 and so on."""
 
     event_id: str

@@ -67,12 +67,11 @@ class GroupKey(NamedTuple):
     aead: AESGCM
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """A sealed event: its commitment (32 bytes), and the groups of its record."""
 
     commitment: bytes
-    groups: bytes = field(repr=False)
+    groups: bytes
 
 
 class SealedGroup(NamedTuple):

@@ -26,7 +26,7 @@ from tallystick_server.ingest.keys import ReadyKey
 from tallystick_server.ingest.rules import Rules
 from tallystick_server.ingest.sealer import Prepared, prepare, seal_event
 from tallystick_server.ingest.streams import HEARTBEAT
-from tallystick_server.log.events import SealedEvent
+from tallystick_server.log.events import SealedEvent, index_entry_of
 
 _NOBODY = Ref("", "")
 
@@ -64,7 +64,6 @@ class SealedItem(Struct, array_like=True, frozen=True, gc=False):
     tags: bytes
     groups: bytes
     seeds: bytes
-    index_entry: bytes
     schema: tuple[str, int] | None
     places: dict[str, int]
     warning: str
@@ -107,9 +106,9 @@ def seal_batch(
     at = 0
     for position, prepared, warning in batch.prepared:
         end = at + prepared.noise
-        done = seal_event(prepared, keys, noise[at:end])
+        sealed, seeds = seal_event(prepared, keys, noise[at:end])
         at = end
-        event, sealed, opening = prepared.event, done.sealed, done.opening
+        event = prepared.event
         producer = event.producer
         items.append(
             SealedItem(
@@ -118,10 +117,9 @@ def seal_batch(
                 sealed.commitment,
                 b"".join(sealed.tags),
                 sealed.groups,
-                b"".join(opening.seeds),
-                opening.index_entry,
-                opening.schema,
-                dict(opening.places),
+                seeds,
+                event.schema,
+                dict(prepared.places),
                 warning,
                 event.action,
                 producer.instance,
@@ -145,22 +143,26 @@ def _heartbeat_of(event: Event) -> int | None:
 
 def sealed_event(item: SealedItem) -> SealedEvent:
     """Give what the log takes."""
-    tags = item.tags
     return SealedEvent(
         id_bytes(item.event_id),
         item.commitment,
-        tuple([tags[at : at + TAG_SIZE] for at in range(0, len(tags), TAG_SIZE)]),
+        _tags_of(item),
         item.groups,
         make_blind(item.seeds[:SEED_SIZE]),
     )
 
 
-def opening_of(item: SealedItem, *, tenant: str, service: str) -> Opening:
-    """Give what the submitter gets."""
+def _tags_of(item: SealedItem) -> tuple[bytes, ...]:
+    tags = item.tags
+    return tuple([tags[at : at + TAG_SIZE] for at in range(0, len(tags), TAG_SIZE)])
+
+
+def item_opening(item: SealedItem, *, tenant: str, service: str) -> Opening:
+    """Give what the submitter of an event of a batch gets, and nobody else."""
     seeds = item.seeds
     return Opening(
         tuple([seeds[at : at + SEED_SIZE] for at in range(0, len(seeds), SEED_SIZE)]),
-        item.index_entry,
+        index_entry_of(_tags_of(item), make_blind(seeds[:SEED_SIZE])),
         tenant,
         service,
         item.schema,

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from tallystick_merkle.event import Event, Producer, Ref, Target, Value, id_bytes
 from tallystick_merkle.opening import Opening
@@ -29,7 +29,7 @@ from tallystick_server.errors import (
     UnprocessableError,
 )
 from tallystick_server.ingest.batchwork import (
-    opening_of,
+    item_opening,
     outline_of,
     sealed_event,
 )
@@ -45,7 +45,7 @@ from tallystick_server.ingest.own import SERVICE
 from tallystick_server.ingest.producers import Producers
 from tallystick_server.ingest.results import Refused, Result, Taken
 from tallystick_server.ingest.schemas.registry import Registry, Unknown
-from tallystick_server.ingest.sealer import Prepared, prepare, seal_event
+from tallystick_server.ingest.sealer import Prepared, opening_of, prepare, seal_event
 from tallystick_server.ingest.sealers import Schooling, Sealers
 from tallystick_server.ingest.workbench import Job
 from tallystick_server.log.events import EventPlace, EventSubmission, SealedEvent
@@ -69,8 +69,7 @@ class Submitted:
     ack: EventAck | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(NamedTuple):
     """A sealed event that goes to the log: its place in the submission, and the rest.
 
     `event` is what followers see of it; `whole` gives it as it was submitted.
@@ -148,7 +147,7 @@ class Intake:
                 one.position,
                 outline_of(one, service=principal),
                 sealed_event(one),
-                partial(opening_of, one, tenant=self.tenant, service=principal),
+                partial(item_opening, one, tenant=self.tenant, service=principal),
                 partial(
                     decode_item,
                     raws[one.position],
@@ -241,7 +240,7 @@ class Intake:
                     position,
                     prepared.event,
                     done.sealed,
-                    partial(_same, done.opening),
+                    partial(opening_of, prepared, done),
                     partial(_same, event),
                     warning,
                 )

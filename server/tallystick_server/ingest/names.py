@@ -14,9 +14,9 @@ acted or was acted upon: with its one key everything of it is gone.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from tallystick_merkle.canonical import pack
 from tallystick_merkle.event import Event
@@ -27,8 +27,7 @@ Tagged = tuple[Dimension, bytes]
 """A tag to be: its dimension, and the name of the key that it is made with."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventNames:
+class EventNames(NamedTuple):
     """The names of the keys of an event's groups, in order, and of its tags."""
 
     groups: tuple[bytes, ...]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tallystick_merkle.event import Event
 
+_NO_PLACES: Mapping[str, int] = {}
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+
+class Admitted(NamedTuple):
     """An event that its schema admits, with the schema that applies written into it.
 
     `places` gives fields to targets (see `layout.lay_out`), `indexed` names the fields
@@ -18,7 +18,7 @@ class Admitted:
     """
 
     event: Event
-    places: Mapping[str, int] = field(default_factory=dict)
+    places: Mapping[str, int] = _NO_PLACES
     indexed: Collection[str] = ()
     warning: str = ""
 

@@ -1,7 +1,8 @@
 """Seal events: laid out, committed to and encrypted, ready for the writer (D13).
 
     event, rules of its schema  →  prepare  →  Prepared: layout, names of its keys
-    Prepared, keys, noise       →  seal_event  →  SealedEvent for the log, Opening (D15)
+    Prepared, keys, noise       →  seal_event  →  Sealing: what the log takes, and the
+                                                  seeds, that open it (D15)
 
 Pure: keys and random bytes come in.
 """
@@ -9,7 +10,7 @@ Pure: keys and random bytes come in.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tallystick_merkle.event import Event, id_bytes
 from tallystick_merkle.layout import Layout, lay_out
@@ -26,8 +27,7 @@ NOISE = SEED_SIZE + IV_SIZE
 _NOWHERE: Mapping[str, int] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """An event laid out, and the names of the keys that it needs."""
 
     event: Event
@@ -41,17 +41,20 @@ class Prepared:
         """Random bytes that sealing it needs."""
         return NOISE * len(self.layout.groups)
 
-    def key_names(self) -> set[bytes]:
-        """All names of keys that it needs."""
-        return {*self.names.groups, *[name for _, name in self.names.tags]}
+    def key_names(self) -> list[bytes]:
+        """All names of keys that it needs; some may come twice."""
+        return [*self.names.groups, *[name for _, name in self.names.tags]]
 
 
-@dataclass(frozen=True, slots=True)
-class Sealing:
-    """A sealed event, and what its submitter alone is given."""
+class Sealing(NamedTuple):
+    """A sealed event, and the seeds of its groups, joined: secret."""
 
     sealed: SealedEvent
-    opening: Opening = field(repr=False)
+    seeds: bytes
+
+    def __repr__(self) -> str:
+        """Show no seed."""
+        return f"Sealing(event_id={self.sealed.event_id.hex()})"
 
 
 def prepare(
@@ -72,25 +75,28 @@ def seal_event(
     prepared: Prepared, keys: Mapping[bytes, ReadyKey], noise: bytes
 ) -> Sealing:
     """Seal a prepared event with `prepared.noise` fresh random bytes."""
-    event, layout = prepared.event, prepared.layout
-    count = len(layout.groups)
-    split = SEED_SIZE * count
+    event, _, layout, names, _ = prepared
+    end = len(noise)
+    split = SEED_SIZE * len(layout.groups)
     seeds = [noise[at : at + SEED_SIZE] for at in range(0, split, SEED_SIZE)]
-    ivs = [noise[at : at + IV_SIZE] for at in range(split, NOISE * count, IV_SIZE)]
-    groups = [keys[name].group for name in prepared.names.groups]
-    sealed = seal(layout, groups, seeds, ivs)
-    tags = order_tags(keys[name].tag(dim) for dim, name in prepared.names.tags)
-    blind = make_blind(seeds[0])
-    return Sealing(
-        SealedEvent(
-            id_bytes(event.event_id), sealed.commitment, tags, sealed.groups, blind
-        ),
-        Opening(
-            tuple(seeds),
-            index_entry_of(tags, blind),
-            prepared.tenant,
-            event.producer.service,
-            event.schema,
-            prepared.places,
-        ),
+    ivs = [noise[at : at + IV_SIZE] for at in range(split, end, IV_SIZE)]
+    groups = [keys[name].group for name in names.groups]
+    commitment, record = seal(layout, groups, seeds, ivs)
+    tags = order_tags([keys[name].tag(dimension) for dimension, name in names.tags])
+    sealed = SealedEvent(
+        id_bytes(event.event_id), commitment, tags, record, make_blind(seeds[0])
+    )
+    return Sealing(sealed, noise[:split])
+
+
+def opening_of(prepared: Prepared, done: Sealing) -> Opening:
+    """Give what the submitter of an event gets, and nobody else."""
+    event, sealed, seeds = prepared.event, done.sealed, done.seeds
+    return Opening(
+        tuple([seeds[at : at + SEED_SIZE] for at in range(0, len(seeds), SEED_SIZE)]),
+        index_entry_of(sealed.tags, sealed.blind),
+        prepared.tenant,
+        event.producer.service,
+        event.schema,
+        prepared.places,
     )

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tallystick_merkle.leaf import EventLeaf, format_leaf
 from tallystick_merkle.sealing import format_record
@@ -25,8 +26,7 @@ BYTES_BESIDE = 80
 """What an event counts in the queue beside its groups, in bytes: its leaf."""
 
 
-@dataclass(frozen=True, slots=True)
-class SealedEvent:
+class SealedEvent(NamedTuple):
     """An event to append: its 16-byte id, its commitment, its tags and its groups.
 
     `tags` are 1 to 16, ascending, each once; `groups` are as `sealing.seal` gave them;

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tallystick_merkle.disclosure import check_disclosure, disclose
+from tallystick_merkle.event import Event
 from tallystick_merkle.leaf import parse_leaf
 from tallystick_merkle.opening import check_opening
-from tallystick_server.errors import EventError, EventReusedError
+from tallystick_server.errors import EventError, EventReusedError, RequestError
 from tallystick_server.ingest.results import Refused, Taken
 from tests.fakes.intakes import IntakeBench, make_event
 from tests.fakes.logs import check_log
@@ -76,7 +77,11 @@ async def test_an_id_of_another_principal_is_refused_with_the_same_words(
 
 async def test_a_bad_event_keeps_none_of_its_neighbours_out(tmp_path: Path) -> None:
     async with IntakeBench(tmp_path) as bench:
-        events = [make_event(1), EventError("no", pointer="/actor"), make_event(2)]
+        events: list[Event | RequestError] = [
+            make_event(1),
+            EventError("no", pointer="/actor"),
+            make_event(2),
+        ]
 
         results = (await bench.intake.submit("billing", events)).results
 
