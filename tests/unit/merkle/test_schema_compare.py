@@ -139,6 +139,7 @@ def test_parts_follow_from_parts(old: Node, new: Node) -> None:
         ("/oneOf", {"oneOf": [TEXT]}, {"oneOf": [TEXT, NUMBER]}),
         ("/not", {}, {"not": TEXT}),
         ("/if", {"if": TEXT, "then": SHORT}, {"if": TEXT, "then": False}),
+        ("/if", {"if": TEXT, "else": TEXT}, {"if": TEXT, "else": NUMBER}),
         ("/contains", {"contains": TEXT}, {"contains": TEXT, "minContains": 2}),
         ("/allOf/0/maxLength", TEXT, {"allOf": [SHORT]}),
         ("/$ref/type", {}, {"$ref": TEXT}),

@@ -76,6 +76,8 @@ NARROWED: list[tuple[str, Any, Any]] = [
     ("/uniqueItems", {"uniqueItems": False}, {"uniqueItems": True}),
     ("/items", {}, {"items": False}),
     ("/items/type", {"prefixItems": [{"type": "null"}]}, {"items": {"type": "null"}}),
+    ("/items/type", {"prefixItems": [{"type": "string"}], "items": {"type": "null"}},
+     {"items": {"type": "null"}}),
     ("/prefixItems/0/type", {}, {"prefixItems": [{"type": "null"}]}),
     ("/required", {}, {"required": ["a"]}),
     ("/minProperties", {}, {"minProperties": 1}),
