@@ -137,3 +137,10 @@ def test_the_order_of_two_persons_is_that_of_their_first_mention() -> None:
     ]
     assert [person.id for person in layout.persons] == ["carol", "bob"]
     assert [group[0][1][1] for group in groups[2:]] == ["carol", "bob"]
+
+
+def test_a_group_does_not_print_its_values() -> None:
+    actor = lay_out(parse_event(example()), tenant=TENANT).groups[1]
+
+    assert "request/ip" in repr(actor)
+    assert "203.0.113.9" not in repr(actor)
