@@ -106,7 +106,7 @@ class Followed:
                 stop = min(self._position + CHUNK, position)
                 for opened in await self._records.read(self._position, stop):
                     if opened.index >= self._position:
-                        event = opened.event
+                        event = opened.outline
                         if event is not None:
                             self._observe(opened.index, event, opened.received_ms)
                         self._position = opened.index + 1

@@ -16,7 +16,7 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tallystick_merkle.errors import KernelError
-from tallystick_merkle.event import Event
+from tallystick_merkle.event import Event, Producer, Ref
 from tallystick_merkle.eventjson import parse_event
 from tallystick_merkle.layout import assemble
 from tallystick_merkle.leaf import EventLeaf, format_leaf
@@ -75,6 +75,27 @@ class Opened:
     def event(self) -> Event | None:
         """The event; None when anything of it is gone."""
         return None if self.erased else parse_event(self.body)
+
+    @property
+    def outline(self) -> Event | None:
+        """The event, or what followers of the log need of it: the facts in group 0.
+
+        None when these are gone too.
+        """
+        facts = self.groups[0]
+        if facts is None or not self.erased:
+            return self.event
+        fields = facts.fields
+        return Event(
+            event_id=fields["event_id"],
+            action=fields["action"],
+            actor=Ref("", ""),
+            targets=(),
+            occurred_ms=fields["occurred_at"],
+            outcome=fields["outcome"][0],
+            code=fields["outcome"][1],
+            producer=Producer(*fields["producer"]),
+        )
 
     @property
     def shown(self) -> list[OpenedGroup | bytes]:

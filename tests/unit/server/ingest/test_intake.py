@@ -164,3 +164,17 @@ async def test_followers_are_told_in_order_and_again_after_a_restart(
         await after.intake.followed.catch_up()
 
         assert after.producers.dump() == told
+
+
+async def test_followers_see_an_event_of_an_erased_person_too(tmp_path: Path) -> None:
+    async with IntakeBench(tmp_path) as bench:
+        await bench.intake.followed.catch_up()
+        await bench.intake.submit("billing", [make_event(n) for n in range(3)])
+        told = bench.producers.dump()
+        record = (await bench.intake.records.read(1, 2))[0].record
+
+    async with IntakeBench(tmp_path, inner=bench.inner, vault=bench.vault) as after:
+        after.reading.lost.add(record.groups[1].kid)
+        await after.intake.followed.catch_up()
+
+        assert after.producers.dump() == told
