@@ -22,6 +22,8 @@ PORTS = 8
 BESIDE_THE_DEMO = (
     "how-to/append-from-python.md",
     "how-to/audit-a-log.md",
+    "how-to/emit-events.md",
+    "how-to/prove-a-field.md",
     "how-to/rotate-a-token.md",
     "how-to/run-a-witness.md",
     "verify-without-us.md",
