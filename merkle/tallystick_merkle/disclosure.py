@@ -203,9 +203,7 @@ def _choose(group: OpenedGroup, number: int, wanted: Collection[str]) -> list[st
         is_person = name == TARGET and "targets" in wanted
         if is_person or any(_is_below(name, one) for one in wanted):
             chosen.append(name)
-    if number == 0 and chosen == [] and _needs_targets(wanted):
-        chosen = ["targets"]
-    elif number == 0 and _needs_targets(wanted) and "targets" not in chosen:
+    if number == 0 and _needs_targets(wanted) and "targets" not in chosen:
         chosen.append("targets")
     return chosen
 
