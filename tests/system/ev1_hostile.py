@@ -58,6 +58,8 @@ def _bend(rng: Random, data: bytes) -> bytes:
         groups = dcbor.decode(data)
     except dcbor.NotDeterministicError:
         return data
+    if not isinstance(groups, list):
+        return data
     for _ in range(rng.randint(1, 3)):
         shown = [at for at, group in enumerate(groups) if _is_shown(group)]
         if shown:
