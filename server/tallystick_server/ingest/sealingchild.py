@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from tallystick_server.ingest.frames import HEAD, MAX_FRAME, decode_message, frame
 from tallystick_server.ingest.workbench import Workbench
+from tallystick_server.ops.logging import set_up_logging
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
@@ -32,6 +33,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    set_up_logging("warning")  # on the server's stderr, in its form
     gc.freeze()
     gc.disable()  # batches leave no cycles, and come and go whole
     serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -17,6 +17,7 @@ from tallystick_server.ingest.intake import Intake
 from tallystick_server.ingest.keys import Keys
 from tallystick_server.ingest.letterfile import Bounds
 from tallystick_server.ingest.names import dead_letters_name
+from tallystick_server.ingest.noise import Noise
 from tallystick_server.ingest.opened import Records
 from tallystick_server.ingest.producers import Producers
 from tallystick_server.ingest.schemas.registry import Registry
@@ -144,7 +145,7 @@ def make_intake(
         ),
         executor=workshop.reading_thread,
         clock=clock,
-        draw=secrets.token_bytes,
+        draw=Noise(secrets.token_bytes),
     )
     return RunningIntake(intake, Tending(intake, IntervalTicker(TEND_S)))
 
