@@ -38,6 +38,10 @@ SOURCES = (*SHIPPED, JSONL, EVENTS)
 """All that `--from` may name."""
 
 
+MOST_KNOWN = 1_000_000
+"""How many events are remembered, to leave out what is there twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drafted:
     """A record and its event, or why it is none. `number` counts records from 1."""
@@ -120,6 +124,8 @@ class Drafts:
             return False
         digest = sha256(format_json(data).encode()).digest()[:8]
         before = self._known.setdefault(event_id, digest)
+        if len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]
         return before is not digest and before == digest
 
     def _numbered(self, data: dict[str, Value], instance: str) -> dict[str, Value]:
