@@ -22,7 +22,7 @@ from tallystick_server.ingest.keys import Keys
 from tallystick_server.ingest.letterfile import Bounds
 from tallystick_server.ingest.opened import Records
 from tallystick_server.ingest.producers import Producers
-from tallystick_server.ingest.schemas.registry import Registry
+from tallystick_server.ingest.schemas.registry import Registry, Unknown
 from tallystick_server.ingest.sealers import Sealers, ThreadBench
 from tallystick_server.log.log import Identity, Log, LogLimits
 from tallystick_server.log.reader import Reader
@@ -99,10 +99,11 @@ class IntakeBench:
         vault: Vault | None = None,
         policy: Policy | None = None,
         registry: Registry | None = None,
+        unknown: Unknown = "allow",
     ) -> None:
         self.inner = inner or memory_log(EVENTS)
         self.vault = vault or MemoryVault()
-        self.registry = registry or Registry(log_name=NAME, unknown="allow")
+        self.registry = registry or Registry(log_name=NAME, unknown=unknown)
         self.letters = DeadLetters(
             folder / "letters.sqlite",
             origin=ORIGIN,
@@ -145,7 +146,7 @@ class IntakeBench:
             keys=Keys(self.vault, self.pool, on_failure=self.failures.append),
             mark=self.vault.mark,
             registry=self.registry,
-            unknown="allow",
+            unknown=unknown,
             sealers=Sealers(ThreadBench(self.pool, self.draw)),
             producers=self.producers,
             letters=self.letters,

@@ -61,19 +61,21 @@ class KeptLog:
         *,
         vault: Vault | None = None,
         policy: Policy | None = None,
+        unknown: Unknown = "allow",
     ) -> None:
-        self.rules = Moody()
+        self.rules = Moody(unknown=unknown)
         self.bench = IntakeBench(
-            folder, vault=vault, policy=policy, registry=self.rules
+            folder, vault=vault, policy=policy, registry=self.rules, unknown=unknown
         )
         self.intake = self.bench.intake
         self.clock = self.bench.inner.clock
         self.socket = folder / "socket"
         self._tokens = folder / "tokens.json"
-        self.emit = self._token("billing", SCOPE_EMIT)
-        self.read = self._token("auditor", SCOPE_READ)
-        self.admin = self._token("keeper", SCOPE_ADMIN)
-        hosted = Hosted(
+        self.emit = self.token("billing")
+        self.other = self.token("shop")
+        self.read = self.token("auditor", SCOPE_READ)
+        self.admin = self.token("keeper", SCOPE_ADMIN)
+        self.hosted = Hosted(
             self.bench.log,
             TokenGate(NAME, self._tokens, self.clock),
             Freshness(),
@@ -84,11 +86,15 @@ class KeptLog:
             intake=self.intake,
         )
         services = make_services(
-            [hosted], clock=self.clock, limits=Limits(), bundles=BundleCache()
+            [self.hosted],
+            clock=self.clock,
+            limits=Limits(wait_max_s=0.02),
+            bundles=BundleCache(),
         )
         self.runner: web.AppRunner = make_runner(make_app(services), shutdown_s=1.0)
 
-    def _token(self, principal: str, scope: str) -> str:
+    def token(self, principal: str, scope: str = SCOPE_EMIT) -> str:
+        """Make a token."""
         new = make_token(
             log=NAME,
             created_ms=self.clock.now_ms(),
