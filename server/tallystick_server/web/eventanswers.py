@@ -22,7 +22,7 @@ from tallystick_server.errors import RequestError
 from tallystick_server.ingest.results import Refused, Result, Taken
 from tallystick_server.log.answers import BatchProof
 from tallystick_server.ops.times import format_time
-from tallystick_server.web.problems import TYPES, errors_of
+from tallystick_server.web.problems import TYPES, errors_of, printable
 
 ERASED = "erased"
 """What `content` says of a repeat of which something is gone (D14)."""
@@ -85,7 +85,7 @@ def problem_of(error: RequestError) -> dict[str, Any]:
     body: dict[str, Any] = {
         "status": error.status,
         "type": TYPES + error.code,
-        "detail": error.detail,
+        "detail": printable(error.detail),
     }
     if errors := errors_of(error):
         body["errors"] = errors

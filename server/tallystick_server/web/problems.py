@@ -122,7 +122,12 @@ def errors_of(error: RequestError) -> list[dict[str, str]]:
     """Say what is wrong with an event, and where: a JSON Pointer (RFC 6901)."""
     if not isinstance(error, EventError):
         return []
-    return [{"pointer": error.pointer, "detail": error.detail}]
+    return [{"pointer": error.pointer, "detail": printable(error.detail)}]
+
+
+def printable(detail: str) -> str:
+    """Give a detail as it may be shown: printable, and cut where it is too long."""
+    return clean(detail, longest=MAX_DETAIL)
 
 
 def problem(
@@ -139,7 +144,7 @@ def problem(
         "type": TYPES + kind.code,
         "title": kind.title,
         "status": kind.status,
-        "detail": clean(detail, longest=MAX_DETAIL),
+        "detail": printable(detail),
         "request_id": request_id,
         **({"errors": list(errors)} if errors else {}),
     }
