@@ -108,6 +108,8 @@ class ProcessBench:
         process = self._process or await self._start()
         assert process.stdin is not None
         assert process.stdout is not None
+        if process.stdin.is_closing():  # uvloop's own error would be no OSError
+            raise SealerLostError("the process has died")
         process.stdin.write(frame(message))
         await process.stdin.drain()
         (length,) = HEAD.unpack(await process.stdout.readexactly(HEAD.size))
