@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tallystick_merkle.event import id_text
 from tallystick_merkle.exchange.base import Request, Response
+from tallystick_merkle.genesis import RAW
 from tests.fakes.openapi import described, strict
 from tests.system.drive import fetch
 from tests.unit.house.source_tree import ROOT
@@ -26,6 +28,7 @@ _CONFIG = """\
 "path.index" = { dictionary = "small", probability = 0.7 }
 "path.level" = { dictionary = "level", probability = 0.7 }
 "path.tile" = { dictionary = "tile", probability = 0.8 }
+"path.event_id" = { dictionary = "event", probability = 0.7 }
 "query.index" = { dictionary = "small", probability = 0.7 }
 "query.size" = { dictionary = "small", probability = 0.7 }
 "query.old" = { dictionary = "small", probability = 0.7 }
@@ -33,6 +36,7 @@ _CONFIG = """\
 
 [dictionaries]
 log = { values = ["events"] }
+event = { values = EVENTS }
 small = { values = [1, 2, 3, 4, 7, 8, 128, 255, 256, 257, 299, 300] }
 level = { values = [0] }
 tile = { values = ["000"] }
@@ -51,14 +55,26 @@ path = "REPORT"
 """
 
 
+PRINCIPAL = "api"
+"""The principal of the token that events are submitted with."""
+
+_OF_EVENTS = r"^/v1/logs/\{log\}/(events|schemas|producers|dead-letters)"
+_OF_ENTRIES = r"^/v1/logs/\{log\}/entries"
+
+
 @dataclass(frozen=True)
 class Target:
-    """A server to be exercised: where it is, its log's origin, token and policy."""
+    """A server to be exercised: where it is, its log's origin, token and policy.
+
+    What is tried is what a log of its `kind` takes; events have the principal
+    `PRINCIPAL`.
+    """
 
     url: str
     origin: str
     token: str
     policy: Path
+    kind: str = RAW
 
 
 @dataclass(frozen=True)
@@ -103,8 +119,13 @@ class Verdict:
         """Whether every operation was tried, in every phase."""
         operations = self.report["operations"]
         return bool(
-            self.report["complete"] and operations["tested"] == operations["total"]
+            self.report["complete"] and operations["tested"] == operations["selected"]
         )
+
+
+def event_of(number: int) -> str:
+    """The id of an event that the log has, by its number."""
+    return id_text(bytes.fromhex(f"0197f0c27a117abc8def{number:012x}"))
 
 
 def exercise(
@@ -129,6 +150,7 @@ def exercise(
     document.write_text(json.dumps(strict(described())), encoding="utf-8")
     more = "".join(f', "{status}"' for status in expected)
     text = _CONFIG.replace("EXPECTED", more).replace("REPORT", str(report))
+    text = text.replace("EVENTS", json.dumps([event_of(at) for at in range(1, 9)]))
     config.write_text(text, encoding="utf-8")
     words = [
         str(Path(sys.executable).with_name("schemathesis")),
@@ -139,6 +161,9 @@ def exercise(
     ]  # fmt: skip
     for path in only:
         words += ["--include-path", path]
+    if not only:
+        others = _OF_EVENTS if target.kind == RAW else _OF_ENTRIES
+        words += ["--exclude-path-regex", others]
     done = subprocess.run(
         words,
         cwd=folder,
@@ -149,6 +174,7 @@ def exercise(
             "API_TOKEN": target.token,
             "API_POLICY": str(target.policy),
             "API_ORIGIN": target.origin,
+            "API_PRINCIPAL": PRINCIPAL,
         },
         capture_output=True,
         text=True,

@@ -39,6 +39,7 @@ from tallystick_merkle.tile import (
     parse_bundle,
     parse_tile_path,
 )
+from tests.system.api import eventjudging
 
 FILLED = 300
 """Entries that the log has at the start: proofs up to there must be given."""
@@ -84,7 +85,7 @@ def filter_failure(
     """Drop what is no failure: a request that fits its schema and not our rules."""
     del context
     is_refused = failure.kind_title == "Schema-valid request rejected"
-    return not (is_refused and _is_refusable(case.operation.label, response))
+    return not (is_refused and _is_refusable(case, response))
 
 
 def _pair(context: HookContext) -> tuple[str, str]:
@@ -94,15 +95,15 @@ def _pair(context: HookContext) -> tuple[str, str]:
     return pairs.get(label, ("", ""))
 
 
-def _is_refusable(label: str, response: Said) -> bool:
+def _is_refusable(case: Case[Any], response: Said) -> bool:
     """Whether our rules refuse a request that the schema takes."""
-    query = _query(response)
+    label, query = case.operation.label, _query(response)
     if label == INCLUSION:
         return not int(query["index"]) < int(query["size"]) <= FILLED
     if label == CONSISTENCY:
         return not int(query["old"]) <= int(query["new"]) <= FILLED
     if label not in (ENTRIES, BATCH):
-        return False
+        return eventjudging.is_refusable(label, query, case, _sent(response))
     if "timeout" in query and query.get("wait") != "witnessed":
         return True
     body = _sent(response)
@@ -120,11 +121,14 @@ def what_is_answered_verifies(
 ) -> None:
     """Hold a good answer against the kernel."""
     del ctx
-    verify = _VERIFY.get(case.operation.label)
-    if verify is None or response.status_code not in (200, 201):
+    label = case.operation.label
+    if response.status_code not in (200, 201):
         return
     try:
-        verify(response)
+        if label in _VERIFY:
+            _VERIFY[label](response)
+        if label in eventjudging.CHECKS:
+            eventjudging.CHECKS[label](response, case, _sent(response))
     except (KernelError, KeyError, ValueError) as error:
         raise AssertionError(f"it does not verify: {error}") from error
 

@@ -86,6 +86,7 @@ def _submit_event() -> Node:
         EventReusedError,
         TooLargeError,
         UnsupportedTypeError,
+        UnprocessableError,
         EventError,
         QueueFullError,
         DiskFullError,
@@ -165,6 +166,7 @@ def _get_event() -> Node:
             "Asks for evidence that shows these fields, each with all below it:"
             " `action,details/ticket`. A name is escaped, the commas between are not.",
             names,
+            example=["action"],
         ),
         "style": "form",
         "explode": False,

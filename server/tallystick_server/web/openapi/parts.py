@@ -224,9 +224,31 @@ def unchanged(served: Mapping[str, str]) -> Node:
 
 def problems(*kinds: type[RequestError]) -> dict[str, Node]:
     """Refusals of an operation, by status; every one may be malformed, or fail."""
+    by_status: dict[int, list[type[RequestError]]] = {}
     every: list[type[RequestError]] = [BadRequestError, *kinds]
-    found = {str(kind.status): ref(kind.code, "responses") for kind in every}
+    for kind in every:
+        by_status.setdefault(kind.status, []).append(kind)
+    found = {
+        str(status): ref(same[0].code, "responses") if len(same) == 1 else _either(same)
+        for status, same in by_status.items()
+    }
     return {**found, str(INTERNAL.status): ref(INTERNAL.code, "responses")}
+
+
+def _either(kinds: list[type[RequestError]]) -> Node:
+    """The answer to several kinds of problem of one status."""
+    members = {
+        "type": {"enum": [TYPES + kind.code for kind in kinds]},
+        "title": {"enum": [kind.title for kind in kinds]},
+        "status": {"const": kinds[0].status},
+    }
+    described = _problem(
+        Kind(kinds[0].status, "", ""),
+        " Or: ".join((kind.__doc__ or "").split("\n")[0] for kind in kinds),
+    )
+    (media,) = described["content"].values()
+    media["schema"] = {**ref("Problem"), "properties": members}
+    return described
 
 
 def responses() -> dict[str, Node]:

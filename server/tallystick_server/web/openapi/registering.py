@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tallystick_merkle.event import ACTION, MAX_VERSION, SCHEMA_ID
+from tallystick_merkle.schema import DIALECT
 from tallystick_server.errors import (
     DiskFullError,
     NotFoundError,
@@ -34,6 +35,23 @@ _DOCUMENT: Node = {
     "type": "object",
     "description": "JSON Schema 2020-12, with `x-tallystick` at the root.",
     "required": ["$schema", "type", "x-tallystick"],
+}
+
+_EXAMPLE: Node = {
+    "$schema": DIALECT,
+    "x-tallystick": {"action": "invoice.approved", "version": 1},
+    "type": "object",
+    "required": ["details"],
+    "properties": {
+        "details": {
+            "type": "object",
+            "required": ["invoice"],
+            "properties": {
+                "invoice": {"type": "string", "x-tallystick": {"indexed": True}},
+                "note": {"type": "string", "x-tallystick": {"sensitive": True}},
+            },
+        }
+    },
 }
 
 
@@ -104,12 +122,13 @@ def _register() -> Node:
         },
     )
     media = {"schema": _DOCUMENT}
+    shown = {**media, "examples": {"real": {"value": _EXAMPLE}}}
     return {
         **described,
         "requestBody": {
             "required": True,
             "description": "The document; spaces and the order of names do not count.",
-            "content": {SCHEMA_TYPE: media, "application/json": media},
+            "content": {SCHEMA_TYPE: shown, "application/json": media},
         },
     }
 

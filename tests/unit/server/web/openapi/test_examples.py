@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tallystick_merkle.opening import check_opening, parse_opening
 from tallystick_merkle.proof import check_consistency, check_inclusion
 from tallystick_merkle.rangeproof import RangeTree, range_shape
 from tallystick_merkle.receipt import Status, check_receipt, parse_receipt
+from tallystick_merkle.schema import parse_schema
 from tallystick_merkle.tile import parse_bundle
 from tallystick_server.web.openapi.examples import EXAMPLES
 from tests.fakes.api_examples import BATCH, EVENT, FILE, make_examples, spell
@@ -166,3 +168,12 @@ def test_the_new_events_of_a_batch_are_proven_by_its_checkpoint() -> None:
         right=[b64decode(one) for one in answer["proof"]["right"]],
         root=head.checkpoint.root,
     )
+
+
+def test_the_document_that_is_registered_is_a_schema() -> None:
+    post = STRICT["paths"]["/v1/logs/{log}/schemas"]["post"]
+    held = post["requestBody"]["content"]["application/schema+json"]
+    schema = parse_schema(json.dumps(held["examples"]["real"]["value"]).encode())
+
+    assert (schema.id, schema.version) == ("invoice.approved", 1)
+    assert schema.marks.sensitive == {"details/note"}
