@@ -22,6 +22,7 @@ from typing import Protocol
 from tallystick_merkle import canonical
 from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.event import Event, Value
+from tallystick_server.errors import unusable
 from tallystick_server.ingest.opened import CHUNK, Records
 
 FORMAT = 1
@@ -79,16 +80,17 @@ class Followed:
 
     def load(self) -> None:
         """Begin from the snapshot, or from nothing where it is of no use."""
+        before = {name: one.dump() for name, one in self._followers.items()}
         try:
-            data = self._path.read_bytes()
+            position = self._read(self._path.read_bytes())
         except FileNotFoundError:
             return
-        try:
-            position = self._read(data)
-        except (MalformedError, ValueError, KeyError) as error:
+        except (MalformedError, ValueError, OSError) as error:
+            for name, follower in self._followers.items():
+                follower.load(before[name])  # one may have taken its part of it
             _log.warning(
                 "snapshot not used",
-                extra={"origin": self._origin, "why": str(error)},
+                extra={"origin": self._origin, "why": _why(error)},
             )
             return
         self._position = self._saved = position
@@ -152,16 +154,23 @@ class Followed:
         body = canonical.decode(data, most=MAX_SNAPSHOT)
         if not isinstance(body, dict) or body.get("format") != FORMAT:
             raise ValueError("another format")
-        if body["log"] != self._origin:
+        if body.get("log") != self._origin:
             raise ValueError("the snapshot of another log")
-        position = body["position"]
+        position, state = body.get("position"), body.get("state")
         if type(position) is not int or not 0 <= position <= self._size():
             raise ValueError("a snapshot that is ahead of the log")
-        if set(body["state"]) != set(self._followers):
+        if not isinstance(state, dict) or set(state) != set(self._followers):
             raise ValueError("a snapshot of other things")
         for name, follower in self._followers.items():
-            follower.load(body["state"][name])
+            follower.load(state[name])
         return position
+
+
+def _why(error: Exception) -> str:
+    """Say why a snapshot is of no use, without its path."""
+    if isinstance(error, OSError):
+        return str(unusable("cannot read the snapshot", error))
+    return str(error)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tallystick_merkle.sealing import GroupKey
 from tallystick_merkle.tags import EPOCH, Dimension, make_tag
-from tallystick_server.errors import ServerError, UnavailableError
+from tallystick_server.errors import UnavailableError
 from tallystick_server.vault.base import MAX_NAMES, Vault, VaultKey
 
 MAX_KEYS = 50_000
@@ -157,7 +157,7 @@ class Keys:
                         self._executor, self._vault.ensure, names
                     )
                     made.update((name, ReadyKey(key)) for name, key in keys.items())
-            except ServerError as error:
+            except Exception as error:  # noqa: BLE001 -- logged; nobody waits for ever
                 _log.exception("the vault failed")
                 turn.set_exception(UnavailableError("the vault of the keys failed"))
                 turn.exception()  # told to whoever waits, if anybody still does

@@ -211,7 +211,7 @@ def _list_events() -> Node:
                 "query",
                 "after",
                 "Only events after this index; else from the first on.",
-                ref("Index"),
+                number("The last of a page."),
             ),
             parameter(
                 "query",
