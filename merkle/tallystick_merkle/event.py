@@ -289,22 +289,27 @@ def check_name(name: object, *, where: str) -> str:
 
 
 _MAX_NESTING = 11  # evidence adds five levels around a value, CBOR ends at 16
-_REMEMBERED = 8192  # names of fields: few, and the same in event after event
+_REMEMBERED = 4096  # names of fields: few, and the same in event after event
+_SHORT = 48  # longer ones are not remembered: somebody may make up millions
 _ID = re.compile(EVENT_ID, re.ASCII)
 _BAD_ESCAPE = re.compile(r"~(?![01])")
 
 
-@lru_cache(_REMEMBERED)
 def _keys(name: str) -> tuple[bytes, bytes]:
     """Encode a name, and what a field of that name begins with."""
     key = pack_text(name)
     return key, b"\x82" + key
 
 
-@lru_cache(_REMEMBERED)
+_known_keys = lru_cache(_REMEMBERED)(_keys)
+
+
 def _inner_name(name: str, part: object) -> str:
     """Add a part to a name; raise MalformedError for an impossible one."""
     return f"{name}/{check_name(part, where=f'/{name}')}"
+
+
+_known_name = lru_cache(_REMEMBERED)(_inner_name)
 
 
 def _flatten(name: str, value: Value, parts: int, fields: list[Field]) -> None:
@@ -313,7 +318,9 @@ def _flatten(name: str, value: Value, parts: int, fields: list[Field]) -> None:
         if len(value) > MAX_FIELDS:
             raise MalformedError("event", f"over {MAX_FIELDS} fields", where=f"/{name}")
         for part, item in value.items():
-            _flatten(_inner_name(name, part), item, parts - 1, fields)
+            known = len(part) <= _SHORT if type(part) is str else False
+            inner = (_known_name if known else _inner_name)(name, part)
+            _flatten(inner, item, parts - 1, fields)
         return
     if type(value) is str:  # most of them
         pack_value: Callable[[Any], bytes] = pack_text
@@ -328,5 +335,5 @@ def _flatten(name: str, value: Value, parts: int, fields: list[Field]) -> None:
         raise MalformedError(
             "event", f"{len(data)} bytes, at most {MAX_FIELD} a field", where=f"/{name}"
         )
-    key, head = _keys(name)
+    key, head = (_known_keys if len(name) <= 2 * _SHORT else _keys)(name)
     fields.append(tuple.__new__(Field, (key, name, head + data)))

@@ -123,10 +123,17 @@ def lay_out(
     return Layout(event.event_id, tuple(groups), tuple(persons))
 
 
-@lru_cache(maxsize=4096)
 def names_pair(names: tuple[str, ...]) -> bytes:
     """Give slot 1 of a group, [name, value] encoded, for all names in slot order."""
+    return (_known_names if len(names) <= _FEW else _names_pair)(names)
+
+
+def _names_pair(names: tuple[str, ...]) -> bytes:
     return _NAMES_HEAD + pack_bytes(names_digest(names))
+
+
+_FEW = 24  # more are not remembered: somebody may make up thousands
+_known_names = lru_cache(maxsize=1024)(_names_pair)
 
 
 def names_digest(names: Sequence[str]) -> bytes:

@@ -42,16 +42,28 @@ class Work:
     month: str
 
 
+class RefusedItem(Struct, array_like=True, frozen=True, gc=False):
+    """An event of a batch that was refused: what was wrong, and where.
+
+    Its id is there where it could be decoded: then a schema has refused it, and it may
+    be the repeat of one that was taken before the schema was there.
+    """
+
+    position: int
+    detail: str
+    pointer: str
+    event_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A batch that was opened: what is to be sealed, and what was refused.
 
-    Both say at which position of the batch they stand; the third part of what is to
-    be sealed is a warning.
+    What is to be sealed comes with its position in the batch, and with a warning.
     """
 
     prepared: list[tuple[int, Prepared, str]]
-    refused: list[tuple[int, EventError]]
+    refused: list[RefusedItem]
     names: set[bytes]
 
 
@@ -79,11 +91,15 @@ def open_batch(work: Work, rules: Rules) -> Batch:
     """Decode a batch, apply the rules, and lay out what goes on."""
     batch = Batch([], [], set())
     for position, raw in enumerate(work.raws):
+        event_id = ""
         try:
             event = decode_item(raw, is_cbor=work.is_cbor, service=work.service)
+            event_id = event.event_id
             admitted = rules.admit(event)
-        except EventError as error:
-            batch.refused.append((position, error))
+        except EventError as error:  # not kept: it holds all that led to it
+            batch.refused.append(
+                RefusedItem(position, error.detail, error.pointer, event_id)
+            )
             continue
         prepared = prepare(
             admitted.event,

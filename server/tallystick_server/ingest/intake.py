@@ -140,8 +140,13 @@ class Intake:
         school = Schooling(self.log.name, self.unknown, self.registry)
         done = await self.sealers.seal(job, school, self.keys)
         results: list[Result | None] = [None] * len(raws)
-        for position, detail, pointer in done.refused:
-            results[position] = Refused("", EventError(detail, pointer=pointer))
+        for refused in done.refused:
+            error = EventError(refused.detail, pointer=refused.pointer)
+            event: Event | RequestError = error
+            if refused.event_id:
+                raw = raws[refused.position]
+                event = decode_item(raw, is_cbor=is_cbor, service=principal)
+            results[refused.position] = await self._turn_away(principal, event, error)
         items = [
             _Item(
                 one.position,
@@ -228,8 +233,7 @@ class Intake:
                 prepared, warning = self._prepare(event)
                 batch.append((position, event, prepared, warning))
             except RequestError as error:
-                known = "" if isinstance(event, RequestError) else event.event_id
-                results[position] = Refused(known, error)
+                results[position] = await self._turn_away(principal, event, error)
         names = {name for _, _, one, _ in batch for name in one.key_names()}
         keys = await self.keys.get(names)
         items = []
@@ -246,6 +250,20 @@ class Intake:
                 )
             )
         return await self._append(principal, items, results)
+
+    async def _turn_away(
+        self, principal: str, event: Event | RequestError, error: RequestError
+    ) -> Result:
+        """Refuse an event, unless it is a repeat of one that is in the log already.
+
+        A schema that came between does not make a repeat wrong.
+        """
+        if isinstance(event, RequestError):
+            return Refused("", error)
+        used = self.log.reader.find_event(id_bytes(event.event_id))
+        if used is None or used.owner != principal:
+            return Refused(event.event_id, error)
+        return await self._judge(event, used.index)
 
     def _prepare(self, event: Event) -> tuple[Prepared, str]:
         """Apply the rules of its schema; raises RequestError for a refusal."""
@@ -298,20 +316,20 @@ class Intake:
                     item.warning,
                 )
         for item, place in repeats:
-            results[item.position] = await self._judge(item, place)
+            results[item.position] = await self._judge(item.whole(), place.index)
 
-    async def _judge(self, item: _Item, place: EventPlace) -> Result:
-        """Compare a repeat with what is stored (D14)."""
-        event_id = item.event.event_id
-        found = await self.records.read(place.index, place.index + 1)
+    async def _judge(self, event: Event, index: int) -> Result:
+        """Compare a repeat with what is stored at `index` (D14)."""
+        event_id = event.event_id
+        found = await self.records.read(index, index + 1)
         if not found:
             raise UnavailableError("the record of an event cannot be read")
         opened = found[0]
-        if not _is_same(opened, item.whole()):
+        if not _is_same(opened, event):
             return Refused(event_id, EventReusedError())
         return Taken(
             event_id,
-            place.index,
+            index,
             opened.received_ms,
             opened.leaf,
             True,
@@ -348,7 +366,7 @@ def _is_same(opened: Opened, event: Event) -> bool:
         return opened.record.event_id == id_bytes(event.event_id)
     if event.schema is None:
         event = replace(event, schema=stored.schema)
-    return stored == event
+    return stored == event and stored.fields == event.fields  # true is not 1
 
 
 def _places_of(opened: Opened) -> dict[str, int]:

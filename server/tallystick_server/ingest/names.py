@@ -77,9 +77,17 @@ def month_of(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m")
 
 
-@lru_cache(maxsize=65_536)
 def _name(tenant: str, kind: str, *parts: str) -> bytes:
+    is_short = len(parts[-1]) <= _SHORT if parts else True
+    return (_known_name if is_short else _pack_name)(tenant, kind, *parts)
+
+
+def _pack_name(tenant: str, kind: str, *parts: str) -> bytes:
     return pack([tenant, kind, *parts])
+
+
+_SHORT = 96  # longer ones are not remembered: somebody may make up thousands
+_known_name = lru_cache(maxsize=16_384)(_pack_name)
 
 
 def _field_name(tenant: str, pair: bytes) -> bytes:

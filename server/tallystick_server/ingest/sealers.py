@@ -19,7 +19,7 @@ from typing import Protocol
 from msgspec import MsgspecError
 
 from tallystick_merkle import canonical
-from tallystick_server.errors import ServerError
+from tallystick_server.errors import QueueFullError, ServerError
 from tallystick_server.ingest.frames import HEAD, MAX_FRAME, decode_answer, frame
 from tallystick_server.ingest.keys import Keys
 from tallystick_server.ingest.schemas.registry import Registry, Unknown
@@ -39,6 +39,9 @@ WORTH = 64
 
 PATIENCE_S = 120.0
 """Seconds that a process may take for an answer: the longest batches take some."""
+
+MAX_WAITING = 128 * 1024 * 1024
+"""Most bytes of batches that wait to be sealed; a principal may have half of them."""
 
 CHILD = "tallystick_server.ingest.sealingchild"
 """The module that such a process runs."""
@@ -157,9 +160,33 @@ class Sealers:
         """Take a bench in a thread, and those in processes if there are any."""
         self._thread = _Place(thread)
         self._processes = [_Place(bench) for bench in processes]
+        self._waiting: dict[str, int] = {}  # bytes of batches, by principal
 
     async def seal(self, job: Job, school: Schooling, keys: Keys) -> Done:
-        """Have a batch sealed; the keys are durable before it is (D16)."""
+        """Have a batch sealed; the keys are durable before it is (D16).
+
+        Raises QueueFullError where too much waits, or too much of one principal.
+        """
+        size = sum(map(len, job.raws))
+        mine = self._waiting.get(job.service, 0)
+        all_bytes = sum(self._waiting.values())
+        if all_bytes and (
+            all_bytes + size > MAX_WAITING or mine + size > MAX_WAITING // 2
+        ):
+            raise QueueFullError(
+                f"{all_bytes} bytes of events are waiting to be sealed",
+                retry_after_s=1,
+            )
+        self._waiting[job.service] = mine + size
+        try:
+            return await self._seal(job, school, keys)
+        finally:
+            self._waiting[job.service] -= size
+            if not self._waiting[job.service]:
+                del self._waiting[job.service]
+
+    async def _seal(self, job: Job, school: Schooling, keys: Keys) -> Done:
+        """Have a batch sealed by a process where it is worth it, else by the thread."""
         if self._processes and len(job.raws) >= WORTH:
             place = min(self._processes, key=lambda one: one.waiting)
             try:

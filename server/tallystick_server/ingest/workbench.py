@@ -18,6 +18,7 @@ from msgspec import Struct
 from tallystick_merkle import canonical
 from tallystick_server.ingest.batchwork import (
     Batch,
+    RefusedItem,
     SealedItem,
     Work,
     open_batch,
@@ -65,10 +66,10 @@ class Need(Struct, array_like=True, tag=True, frozen=True):
 
 
 class Done(Struct, array_like=True, tag=True, frozen=True):
-    """What came of a batch; of what was refused position, detail and pointer."""
+    """What came of a batch."""
 
     items: list[SealedItem]
-    refused: list[tuple[int, str, str]]
+    refused: list[RefusedItem]
 
 
 Message = Teach | Job | Grant
@@ -113,5 +114,4 @@ class Workbench:
         assert batch is not None  # a grant follows a need
         items = seal_batch(batch, self._keys, self._draw)
         self._keys = {}
-        refused = [(at, error.detail, error.pointer) for at, error in batch.refused]
-        return Done(items, refused)
+        return Done(items, batch.refused)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+import pytest
 
 from tallystick_merkle.disclosure import check_disclosure, disclose
 from tallystick_merkle.event import Event
@@ -10,7 +13,7 @@ from tallystick_merkle.leaf import parse_leaf
 from tallystick_merkle.opening import check_opening
 from tallystick_server.errors import EventError, EventReusedError, RequestError
 from tallystick_server.ingest.results import Refused, Taken
-from tests.fakes.intakes import IntakeBench, make_event
+from tests.fakes.intakes import IntakeBench, event_json, make_event
 from tests.fakes.logs import check_log
 
 
@@ -178,3 +181,59 @@ async def test_followers_see_an_event_of_an_erased_person_too(tmp_path: Path) ->
         await after.intake.followed.catch_up()
 
         assert after.producers.dump() == told
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [({"n": 1}, {"n": True}), ({"n": 0}, {"n": False}), ({"n": [1]}, {"n": [True]})],
+    ids=["one", "zero", "in-a-list"],
+)
+async def test_a_number_is_no_truth_value_when_a_repeat_is_compared(
+    tmp_path: Path, first: dict[str, object], second: dict[str, object]
+) -> None:
+    async with IntakeBench(tmp_path) as bench:
+        await bench.intake.submit("billing", [make_event(1, details=first)])
+
+        done = await bench.intake.submit("billing", [make_event(1, details=second)])
+
+        assert isinstance(done.results[0], Refused)
+
+
+SCHEMA = json.dumps(
+    {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "x-tallystick": {"id": "role", "version": 1, "action": "user.role.updated"},
+        "type": "object",
+        "required": ["trace_id"],
+    }
+).encode()
+
+
+@pytest.mark.parametrize("in_batch", [False, True], ids=["alone", "in-a-batch"])
+async def test_a_schema_that_came_between_makes_no_repeat_wrong(
+    tmp_path: Path, in_batch: bool
+) -> None:
+    async with IntakeBench(tmp_path) as bench:
+
+        async def submit(number: int, **members: str) -> Taken | Refused:
+            if in_batch:
+                raw = json.dumps(event_json(number, **members)).encode()
+                done = await bench.intake.submit_batch("billing", [raw], is_cbor=False)
+            else:
+                event = make_event(number, **members)
+                done = await bench.intake.submit("billing", [event])
+            return done.results[0]
+
+        first = await submit(1)
+        await bench.registry.register(SCHEMA, bench.intake.emit_own)
+
+        again, other = await submit(1), await submit(1, reason="another")
+        fresh = await submit(2)
+
+        assert isinstance(first, Taken)
+        assert isinstance(again, Taken)
+        assert (again.is_repeat, again.index) == (True, first.index)
+        assert isinstance(other, Refused)
+        assert other.error.code == "event-id-reused"
+        assert isinstance(fresh, Refused)
+        assert fresh.error.code == "invalid-event"

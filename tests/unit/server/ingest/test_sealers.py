@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 from collections.abc import Sequence
@@ -14,11 +15,12 @@ import pytest
 from tallystick_merkle.eventjson import parse_event
 from tallystick_merkle.leaf import parse_leaf
 from tallystick_merkle.opening import check_opening
-from tallystick_server.errors import UnavailableError
+from tallystick_server.errors import QueueFullError, UnavailableError
 from tallystick_server.ingest.frames import HEAD, decode_answer, frame
 from tallystick_server.ingest.keys import Keys
 from tallystick_server.ingest.results import Refused, Taken
 from tallystick_server.ingest.sealers import (
+    MAX_WAITING,
     WORTH,
     SealerLostError,
     Sealers,
@@ -28,6 +30,7 @@ from tallystick_server.ingest.sealingchild import serve
 from tallystick_server.ingest.workbench import (
     Answer,
     Done,
+    Grant,
     Job,
     Message,
     Need,
@@ -210,7 +213,7 @@ def test_a_batch_of_nothing_but_bad_events_needs_no_keys() -> None:
 
     assert isinstance(answer, Done)
     assert answer.items == []
-    assert [at for at, _, _ in answer.refused] == [0]
+    assert [one.position for one in answer.refused] == [0]
 
 
 async def test_keys_are_asked_of_the_vault_only_where_no_bench_has_them(
@@ -248,3 +251,49 @@ async def test_followers_see_of_a_batch_what_they_see_of_single_events(
 
         assert bench.producers.dump() == batch
         assert "30" in repr(batch)
+
+
+def test_a_refused_event_leaves_nothing_behind_in_the_process() -> None:
+    bench = Workbench(urandom)
+    bench.answer(Teach("events", "allow", EMPTY))
+    bad = [*raws(1), b"{}", b'{"x":1.5}', b"nonsense"]
+    job = Job("events", "t", "billing", "2026-11", False, bad)
+    need = bench.answer(job)
+    assert isinstance(need, Need)
+    keys = [(name, name[:8], b"k" * 32, b"s" * 32) for name in need.names]
+    bench.answer(Grant(keys))
+
+    gc.collect()
+    for _ in range(3):
+        assert isinstance(bench.answer(job), Done)
+
+    assert gc.collect() == 0
+
+
+async def test_what_waits_to_be_sealed_is_bounded_and_one_cannot_take_all(
+    tmp_path: Path,
+) -> None:
+    async with IntakeBench(tmp_path) as bench:
+        sealers = bench.intake.sealers
+        sealers._waiting = {"shop": MAX_WAITING // 2}
+
+        with pytest.raises(QueueFullError):
+            await bench.intake.submit_batch("shop", raws(2), is_cbor=False)
+        done = await bench.intake.submit_batch("billing", raws(2), is_cbor=False)
+        sealers._waiting = {"shop": MAX_WAITING // 2, "iam": MAX_WAITING // 2}
+        with pytest.raises(QueueFullError):
+            await bench.intake.submit_batch("billing", raws(2), is_cbor=False)
+
+        assert all(isinstance(one, Taken) for one in done.results)
+
+
+async def test_a_batch_that_is_done_waits_no_more(tmp_path: Path) -> None:
+    async with IntakeBench(tmp_path) as bench:
+        await bench.intake.submit_batch("billing", raws(2), is_cbor=False)
+        bench.vault.close()
+        somebody = {"actor": {"type": "user", "id": "new"}}
+        unknown = json.dumps(event_json(7, **somebody)).encode()
+        with pytest.raises(UnavailableError):
+            await bench.intake.submit_batch("billing", [unknown], is_cbor=False)
+
+        assert bench.intake.sealers._waiting == {}
