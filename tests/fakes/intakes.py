@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -63,6 +64,11 @@ def make_event(number: int = 0, **members: Any) -> Event:  # noqa: ANN401 -- any
     return parse_event(event_json(number, **members), service="billing")
 
 
+def fake_mac(data: bytes) -> bytes:
+    """The MAC of a snapshot, under a key that stands here."""
+    return hmac.digest(b"snapshots", data, "sha256")
+
+
 @dataclass
 class FakeLetterKeys:
     """The key of dead letters, out of a vault in memory."""
@@ -114,6 +120,7 @@ class IntakeBench:
         )
         self.producers = Producers()
         self.failures: list[BaseException] = []
+        self.free = 1 << 40
         self.store = store or self.inner.store
         stored = self.store.load()
         self.log = Log(
@@ -124,7 +131,7 @@ class IntakeBench:
             policy=policy,
             clock=self.inner.clock,
             limits=LogLimits(),
-            free_bytes=lambda: 1 << 40,
+            free_bytes=lambda: self.free,
         )
         self.writer = Writer(
             store=self.store,
@@ -157,6 +164,8 @@ class IntakeBench:
                 origin=ORIGIN,
                 path=folder / "derived" / "followed.cbor",
                 size=lambda: self.log.head.size,
+                root_at=self.log.reader.root,
+                mac=fake_mac,
             ),
             executor=self.pool,
             clock=self.inner.clock,
