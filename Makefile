@@ -19,7 +19,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 # More workers than cores: many tests wait for processes that they started.
 PARALLEL := -n 4 --dist worksteal
 FORM ?= long
-ROWS := R1,R2,R3,R5,R6,R7,R8,R9,R10,R11,R12,R13,R14,R17,R19
+ROWS := R1,R2,R3,R5,R6,R7,R8,R9,R10,R11,R12,R13,R14,R17,R19,R20
 
 .PHONY: help setup run test check torture fmt bench clean
 
