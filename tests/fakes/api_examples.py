@@ -14,8 +14,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tallystick_merkle.tile import MAX_ENTRY, format_bundle
+from tallystick_server.errors import EventError
 from tallystick_server.vault.memory import MemoryVault
 from tallystick_server.web import openapi
+from tallystick_server.web.openapi.registering import EXAMPLE
 from tests.fakes.cosigned import cosigned, policy
 from tests.fakes.logs import NAME
 from tests.fakes.web import Reply, WebBench, draw
@@ -110,6 +112,32 @@ async def _events(folder: Path) -> dict[str, Reply]:
         replies["event-shown"] = await log.show(path)
         replies["evidence"] = await log.show(f"{path}?fields=action,reason")
         replies["events-listed"] = await log.show("?limit=1")
+        replies |= await _kept(log)
+    return replies
+
+
+async def _kept(log: KeptLog) -> dict[str, Reply]:
+    """What whoever keeps a log of events is told; two events of it were refused."""
+    replies = {
+        "schema": await log.register(EXAMPLE),
+        "schema-taken": await log.register({**EXAMPLE, "required": []}, name="example"),
+        "schemas": await log.ask("GET", f"{API}/schemas"),
+    }
+    log.rules.refusal = EventError("expected an invoice", pointer="/details")
+    later = {
+        **EVENT,
+        "event_id": "0198ab5c-4d1e-7c3a-9b2f-1d6e5a4c3b2c",
+        "producer": {"instance": "web-1", "sequence": 43},
+    }
+    await log.submit(json.dumps(later).encode())
+    log.rules.refusal = None
+    letters = f"{API}/dead-letters"
+    replies["dead-letters"] = await log.ask("GET", letters)
+    replies["dead-letter"] = await log.ask("GET", f"{letters}/1")
+    replies["dropped"] = await log.ask("DELETE", f"{letters}/1")
+    last = replies["dead-letters"].json()["letters"][0]["id"]
+    replies["redriven"] = await log.ask("POST", f"{letters}/{last}/redrive")
+    replies["producers"] = await log.ask("GET", f"{API}/producers?limit=1")
     return replies
 
 

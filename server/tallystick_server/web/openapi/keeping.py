@@ -115,6 +115,7 @@ def _list_producers() -> Node:
         "Producers",
         _page("after", "Only starts whose first event came after this index."),
         _limit(MAX_ROWS),
+        example="producers",
     )
 
 
@@ -126,6 +127,7 @@ def _list_letters() -> Node:
         "DeadLetters",
         _page("before", "Only those with a smaller id."),
         _limit(MAX_LETTERS),
+        example="dead-letters",
     )
 
 
@@ -136,12 +138,18 @@ def _get_letter() -> Node:
         "The body is there unless it was too long, or its key is gone.",
         "WholeDeadLetter",
         _id(),
+        example="dead-letter",
     )
 
 
 def _drop_letter() -> Node:
     return _operation(
-        "dropDeadLetter", "Drop a refused event", "For good.", "Dropped", _id()
+        "dropDeadLetter",
+        "Drop a refused event",
+        "For good.",
+        "Dropped",
+        _id(),
+        example="dropped",
     )
 
 
@@ -153,6 +161,7 @@ def _redrive_letter() -> Node:
         " the log, it is dropped here; refused again, it stays, with the new reason.",
         "Redriven",
         _id(),
+        example="redriven",
         refusals=(EventReusedError, EventError, QueueFullError, DiskFullError),
     )
 
@@ -163,6 +172,7 @@ def _operation(
     description: str,
     schema: str,
     *more: Node,
+    example: str,
     refusals: tuple[type[RequestError], ...] = (),
 ) -> Node:
     """An operation of whoever may administer the log."""
@@ -180,7 +190,7 @@ def _operation(
         "security": [{BEARER: []}],
         "parameters": [ref("log", "parameters"), *more, _request_id()],
         "responses": {
-            "200": answer("As asked for.", HEADERS, ref(schema)),
+            "200": answer("As asked for.", HEADERS, ref(schema), example=example),
             **refused,
         },
     }

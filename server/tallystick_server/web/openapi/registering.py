@@ -37,7 +37,7 @@ _DOCUMENT: Node = {
     "required": ["$schema", "type", "x-tallystick"],
 }
 
-_EXAMPLE: Node = {
+EXAMPLE: Node = {
     "$schema": DIALECT,
     "x-tallystick": {"action": "invoice.approved", "version": 1},
     "type": "object",
@@ -53,6 +53,7 @@ _EXAMPLE: Node = {
         }
     },
 }
+"""A document as it is registered."""
 
 
 def registering() -> dict[str, Node]:
@@ -92,7 +93,7 @@ def _list() -> Node:
         "Which schemas there are",
         "For every token of the log.",
         {
-            "200": answer("All.", HEADERS, ref("RegisteredSchemas")),
+            "200": answer("All.", HEADERS, ref("RegisteredSchemas"), example="schemas"),
             **problems(UnauthorizedError, NotFoundError, UnavailableError),
         },
     )
@@ -105,7 +106,9 @@ def _register() -> Node:
         "Versions count up from 1, and each takes every event that the one before took."
         " The registration is an event of the log.",
         {
-            "201": answer("It is in use.", HEADERS, ref("RegisteredSchema")),
+            "201": answer(
+                "It is in use.", HEADERS, ref("RegisteredSchema"), example="schema"
+            ),
             "200": answer("It was already.", HEADERS, ref("RegisteredSchema")),
             **problems(
                 UnauthorizedError,
@@ -122,7 +125,7 @@ def _register() -> Node:
         },
     )
     media = {"schema": _DOCUMENT}
-    shown = {**media, "examples": {"real": {"value": _EXAMPLE}}}
+    shown = {**media, "examples": {"real": {"value": EXAMPLE}}}
     return {
         **described,
         "requestBody": {

@@ -165,6 +165,16 @@ class KeptLog:
             headers={"Content-Type": kind},
         )
 
+    async def register(self, document: Mapping[str, Any], *, name: str = "") -> Reply:
+        """Register a schema as the administrator; `name` names the request."""
+        headers = {"Content-Type": "application/schema+json"}
+        return await self.ask(
+            "POST",
+            f"{API}/schemas",
+            body=json.dumps(document).encode(),
+            headers={**headers, **({"X-Request-ID": name} if name else {})},
+        )
+
     async def show(self, rest: str) -> Reply:
         """Read events as an auditor; `rest` is what follows the path of all events."""
         return await self.ask("GET", f"{API}/events{rest}", token=self.read)
