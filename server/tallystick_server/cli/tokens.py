@@ -32,6 +32,7 @@ class Scope(StrEnum):
     APPEND = "append"
     EMIT = "emit"
     READ = "read"
+    AUDIT = "audit"
     ADMIN = "admin"
 
 

@@ -42,16 +42,22 @@ SCOPE_EMIT = "emit"
 """The scope of whoever sends events to a log of kind `events`."""
 
 SCOPE_READ = "read"
-"""The scope of whoever reads what is not for everybody."""
+"""The scope of whoever reads events, and all that their log shows."""
+
+SCOPE_AUDIT = "audit"
+"""The scope of whoever checks a log that is not public, and reads no event."""
 
 SCOPE_ADMIN = "admin"
 """The scope of whoever keeps schemas, producers and dead letters."""
 
-SCOPES = (SCOPE_APPEND, SCOPE_EMIT, SCOPE_READ, SCOPE_ADMIN)
+SCOPES = (SCOPE_APPEND, SCOPE_EMIT, SCOPE_READ, SCOPE_AUDIT, SCOPE_ADMIN)
 """Every scope, in the order in which they are stored and shown."""
 
 SCOPES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {RAW: (SCOPE_APPEND,), EVENTS: (SCOPE_EMIT, SCOPE_READ, SCOPE_ADMIN)}
+    {
+        RAW: (SCOPE_APPEND,),
+        EVENTS: (SCOPE_EMIT, SCOPE_READ, SCOPE_AUDIT, SCOPE_ADMIN),
+    }
 )
 """The scopes that mean something for a log of a kind; the first is the usual one."""
 

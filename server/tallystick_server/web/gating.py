@@ -2,8 +2,9 @@
 
 A log of raw entries is for everybody to read.  What a log of events gives away is that
 something happened, when, and how much: its tiles, proofs and receipts need a token with
-the scope `read`, unless the log was configured to be public (D21).  Its checkpoint is
-open in any case: witnesses and monitors compare it.
+the scope `read` or `audit`, unless the log was configured to be public (D21); proofs
+and receipts are for those who `emit` as well.  Its checkpoint is open in any case:
+witnesses and monitors compare it.
 
 Whoever may not read is told the same as everybody without a token, and before it is
 looked at whether what he asks for is there.  What was read with a token is for its
@@ -20,7 +21,7 @@ from aiohttp import hdrs, web
 from tallystick_merkle.genesis import EVENTS, RAW
 from tallystick_server.errors import UnprocessableError
 from tallystick_server.log.log import Log
-from tallystick_server.log.tokens import SCOPE_READ
+from tallystick_server.log.tokens import SCOPE_AUDIT, SCOPE_READ
 from tallystick_server.web.headers import for_holder
 from tallystick_server.web.services import Hosted
 
@@ -52,10 +53,13 @@ def needs_token(hosted: Hosted) -> bool:
     return hosted.log.kind == EVENTS and not hosted.is_public
 
 
-def admit_reader(request: web.Request, hosted: Hosted) -> None:
-    """Raise UnauthorizedError unless the caller may read the log."""
+def admit_reader(request: web.Request, hosted: Hosted, *scopes: str) -> None:
+    """Raise UnauthorizedError unless the caller may read the log.
+
+    A token with one of `scopes` will do, too.
+    """
     if needs_token(hosted):
-        admit(request, hosted, SCOPE_READ)
+        admit(request, hosted, SCOPE_READ, SCOPE_AUDIT, *scopes)
 
 
 def read_headers(hosted: Hosted, headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -28,6 +28,7 @@ from tallystick_server.errors import BadRequestError, NotFoundError
 from tallystick_server.log import answers
 from tallystick_server.log.log import Log
 from tallystick_server.log.standing import is_witnessed
+from tallystick_server.log.tokens import SCOPE_EMIT
 from tallystick_server.storage.base import Published
 from tallystick_server.web.gating import admit_reader, read_headers
 from tallystick_server.web.headers import PUBLIC
@@ -72,7 +73,7 @@ async def get_log(request: web.Request) -> web.Response:
 async def get_inclusion(request: web.Request) -> web.Response:
     """Prove that leaf `index` is in the tree of `size`."""
     hosted = find_log(request)
-    admit_reader(request, hosted)
+    admit_reader(request, hosted, SCOPE_EMIT)
     log = hosted.log
     query = read_query(request.rel_url.raw_query_string, "index", "size")
     index, size = read_number(query, "index"), read_number(query, "size")
@@ -92,7 +93,7 @@ async def get_inclusion(request: web.Request) -> web.Response:
 async def get_consistency(request: web.Request) -> web.Response:
     """Prove that the tree of `old` is a prefix of the tree of `new`."""
     hosted = find_log(request)
-    admit_reader(request, hosted)
+    admit_reader(request, hosted, SCOPE_EMIT)
     log = hosted.log
     query = read_query(request.rel_url.raw_query_string, "old", "new")
     old, new = read_number(query, "old"), read_number(query, "new")
@@ -113,7 +114,7 @@ async def get_consistency(request: web.Request) -> web.Response:
 async def get_receipt(request: web.Request) -> web.Response:
     """Give the best receipt of an entry that there is now."""
     hosted = find_log(request)
-    admit_reader(request, hosted)
+    admit_reader(request, hosted, SCOPE_EMIT)
     log = hosted.log
     read_query(request.rel_url.raw_query_string)
     index = _read_index(request.match_info["index"])

@@ -18,7 +18,10 @@ def test_init_makes_a_log_of_events_whose_token_may_do_all_there_is(
 ) -> None:
     made = init(tmp_path, "--kind", "events")
 
-    assert (made["kind"], made["scopes"]) == ("events", ["emit", "read", "admin"])
+    assert (made["kind"], made["scopes"]) == (
+        "events",
+        ["emit", "read", "audit", "admin"],
+    )
     assert read_kind(tmp_path, "main") == "events"
     (stored,) = answer("token", "list", "--data", tmp_path, "--log", "main")["tokens"]
     assert stored["scopes"] == made["scopes"]
@@ -78,7 +81,7 @@ def test_a_token_may_do_what_was_asked_for_and_nothing_else(
     [
         ("raw", "emit", "raw and knows append"),
         ("raw", "read", "raw and knows append"),
-        ("events", "append", "events and knows emit, read, admin"),
+        ("events", "append", "events and knows emit, read, audit, admin"),
         ("events", "write", "--scope"),
     ],
 )

@@ -82,7 +82,7 @@ async def test_whoever_may_not_read_learns_nothing_but_that(
 ) -> None:
     async with WebBench(tmp_path) as bench:
         await fill(bench)
-        others = bearer(bench, "others", *(one for one in SCOPES if one != "read"))
+        others = bearer(bench, "others", "append", "admin")
         refused = [
             *await ask(bench, paths),
             *await ask(bench, paths, Authorization="Bearer nonsense"),
@@ -93,6 +93,24 @@ async def test_whoever_may_not_read_learns_nothing_but_that(
     assert all(reply.is_problem(401, "unauthorized") for reply in refused)
     assert {reply.headers["www-authenticate"] for reply in refused} == {"Bearer"}
     assert {reply.headers["cache-control"] for reply in refused} == {"no-store"}
+
+
+@pytest.mark.parametrize("scope", ["read", "audit", "emit"])
+async def test_auditors_see_the_log_and_producers_their_receipts(
+    tmp_path: Path, scope: str
+) -> None:
+    tiles = tuple(path for path in GUARDED if path.startswith("/t/"))
+    proofs = tuple(path for path in GUARDED if not path.startswith("/t/"))
+    async with WebBench(tmp_path) as bench:
+        await fill(bench)
+        header = bearer(bench, "somebody", scope)
+        seen = await ask(bench, tiles, Authorization=header)
+        proven = await ask(bench, proofs, Authorization=header)
+
+    assert tiles
+    assert proofs
+    assert {reply.status for reply in proven} == {200}
+    assert {reply.status for reply in seen} == {401 if scope == "emit" else 200}
 
 
 async def test_what_a_token_opened_is_for_its_holder_alone(tmp_path: Path) -> None:
