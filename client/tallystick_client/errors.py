@@ -4,6 +4,7 @@ ClientError
 ├── UsageError            2  wrong arguments, configuration or local file
 ├── MissingExtraError     2  a part of Tallystick that is not installed
 ├── StateError            2  the state directory cannot be read or written
+├── UnprovenError         3  an event of which the log says that it was erased
 ├── PromisedError         3  a receipt that is only promised
 ├── BeyondHeadError       3  an entry that no believed head holds yet
 ├── StaleHeadError        4  the log serves a head older than one believed before
@@ -43,6 +44,21 @@ class PromisedError(ClientError):
     """A receipt that is not yet evidence against the operator (decision D1)."""
 
     exit_code = 3
+
+
+class UnprovenError(ClientError):
+    """An event that the log says it had and has erased; only its word is for it."""
+
+    exit_code = 3
+
+    def __init__(self, *, event_id: str, index: int) -> None:
+        """Keep the event, and the entry that the log says is it."""
+        self.event_id = event_id
+        self.index = index
+        super().__init__(
+            f"event {event_id} is unproven: the log says that it is entry {index} and "
+            "was erased since, and no receipt checked for it is kept here"
+        )
 
 
 class BeyondHeadError(ClientError):

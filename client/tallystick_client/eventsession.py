@@ -3,6 +3,10 @@
 An event that is submitted again is in the log once.  The proof of a batch is about what
 is new in it; of an event that was there before, the receipt kept on this machine
 counts, and where none is kept, the log is asked for one.
+
+Where a log says that an event was there and was erased since, its answer proves
+nothing: it counts only where a receipt is kept that was checked for this event, and
+says the same.  Any other is `Unproven`, and no receipt of it is kept.
 """
 
 from __future__ import annotations
@@ -10,11 +14,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tallystick_client.results import SubmittedEvents
-from tallystick_client.session import Session, Wait, held_of
+from tallystick_client.errors import UnprovenError
+from tallystick_client.guard import Reading
+from tallystick_client.results import SubmittedEvents, Unproven
+from tallystick_client.session import Session, Wait, held_of, read_entry
 from tallystick_client.transport import ClientExchange, on_disk
+from tallystick_client.trust import HeldEvent
+from tallystick_merkle.errors import (
+    InconsistentError,
+    KernelError,
+    ProofError,
+    TreeMismatchError,
+)
 from tallystick_merkle.event import Event
 from tallystick_merkle.exchange.appending import Appended, AppendedBatch
+from tallystick_merkle.exchange.base import NO_RETRY
 from tallystick_merkle.exchange.eventreading import (
     EventPage,
     Proof,
@@ -24,15 +38,20 @@ from tallystick_merkle.exchange.eventreading import (
     list_events,
 )
 from tallystick_merkle.exchange.events import (
+    Claim,
     Emitted,
-    EmittedBatch,
+    Kept,
     draft,
     submit_event,
     submit_events,
 )
-from tallystick_merkle.exchange.trusting import Held
+from tallystick_merkle.exchange.trusting import Held, prove_entry
+from tallystick_merkle.genesis import EVENTS, parse_genesis, tenant_of
 from tallystick_merkle.hashing import leaf_hash
 from tallystick_merkle.receipt import Receipt, Status
+
+MAX_TENANT = 256
+"""Longest name of a tenant that is remembered, in characters; it is 32 in fact."""
 
 Draft = Event | Mapping[str, object]
 """An event, or its JSON shape."""
@@ -92,7 +111,7 @@ class EventSession(Session):
     def _emit(
         self, event: Event, wait: Wait, timeout_s: float
     ) -> ClientExchange[Emitted]:
-        emitted = yield from submit_event(
+        answer = yield from submit_event(
             self.log,
             event,
             policy=self.policy,
@@ -100,6 +119,12 @@ class EventSession(Session):
             timeout_s=timeout_s,
             retry=self.retry,
         )
+        if isinstance(answer, Claim):
+            emitted = answer.emitted
+            yield from self._confirm(emitted.kept)
+        else:
+            emitted = answer
+            yield from self._check_tenant([emitted.kept])
         yield from self._keep(held_of_events(emitted), emitted.status)
         return emitted
 
@@ -114,29 +139,33 @@ class EventSession(Session):
             timeout_s=timeout_s,
             retry=self.retry,
         )
+        yield from self._check_tenant(list(batch.kept.values()))
         receipts = {at: batch.receipt(at) for at in batch.fresh}
         statuses = dict.fromkeys(receipts, batch.status)
-        fresh = [
-            Held(receipt, leaf_hash(batch.kept[at].leaf))
-            for at, receipt in receipts.items()
-        ]
+        fresh = [_held(receipt, batch.kept[at]) for at, receipt in receipts.items()]
         yield from self._keep(fresh, batch.status)
-        for at in batch.repeats:
-            receipts[at], statuses[at] = yield from self._repeat(
-                batch, at, events[at], wait, timeout_s
-            )
-        return SubmittedEvents(batch.kept, batch.refusals, receipts, statuses)
+        kept, unproven = dict(batch.kept), dict[int, Unproven]()
+        for at, one in batch.claims.items():
+            try:
+                yield from self._confirm(one)
+                kept[at] = one
+            except UnprovenError as error:
+                unproven[at] = Unproven(error.event_id, error.index)
+        for at in sorted(set(kept) - set(receipts)):
+            try:
+                receipts[at], statuses[at] = yield from self._repeat(
+                    kept[at], events[at], wait, timeout_s
+                )
+            except UnprovenError as error:  # erased since the batch was answered
+                del kept[at]
+                unproven[at] = Unproven(error.event_id, error.index)
+        in_order = dict(sorted(kept.items()))
+        return SubmittedEvents(in_order, batch.refusals, receipts, statuses, unproven)
 
     def _repeat(
-        self,
-        batch: EmittedBatch,
-        position: int,
-        event: Event,
-        wait: Wait,
-        timeout_s: float,
+        self, kept: Kept, event: Event, wait: Wait, timeout_s: float
     ) -> ClientExchange[tuple[Receipt, Status]]:
         """Find the receipt of an event that was in the log before, or ask for it."""
-        kept = batch.kept[position]
         known = yield from on_disk(lambda: self.trust.receipt(kept.index))
         if known is not None:
             held, status = known
@@ -144,7 +173,72 @@ class EventSession(Session):
             if held.leaf == leaf_hash(kept.leaf) and is_enough:
                 return held.receipt, status
         emitted = yield from self._emit(event, wait, timeout_s)
+        if (emitted.kept.index, emitted.kept.leaf) != (kept.index, kept.leaf):
+            raise ProofError(
+                f"the log says that event {kept.event_id} is entry {kept.index}, and "
+                f"then that it is entry {emitted.kept.index}"
+            )
         return emitted.receipt, emitted.status
+
+    def _confirm(self, kept: Kept) -> ClientExchange[None]:
+        """Hold what the log merely claims against what was checked before.
+
+        Raises UnprovenError where nothing is known of the entry, and ProofError where
+        the entry is known to be another.
+        """
+        held = yield from on_disk(lambda: self.trust.checked_event(kept.index))
+        if held is None:
+            raise UnprovenError(event_id=kept.event_id, index=kept.index)
+        if (held.event_id, held.leaf) != (kept.event_id, leaf_hash(kept.leaf)):
+            raise ProofError(
+                f"the log says that entry {kept.index} is event {kept.event_id}; "
+                f"it was checked before to be event {held.event_id}"
+            )
+
+    def _check_tenant(self, kept: Sequence[Kept]) -> ClientExchange[None]:
+        """Raise ProofError for events that were sealed for another tenant's log.
+
+        The tenant is that of entry 0, if we may read it, else the first one seen.
+        """
+        told = {one.opening.tenant for one in kept if one.opening is not None}
+        if not told:
+            return
+        if any(len(one) > MAX_TENANT or not one.isprintable() for one in told):
+            raise ProofError("the log sealed an event for a tenant with no such name")
+        pinned = yield from on_disk(self.trust.tenant)
+        if pinned is None:
+            tenant = (yield from self._read_tenant()) or min(told)
+            pinned = yield from on_disk(lambda: self.trust.pin_tenant(tenant))
+        for tenant in sorted(told - {pinned}):
+            raise ProofError(
+                f"the log sealed an event for tenant {tenant!r}, and is of {pinned!r}"
+            )
+
+    def _read_tenant(self) -> ClientExchange[str | None]:
+        """Read whose log it is in its entry 0; None where we may not or cannot."""
+        log = self.log
+        reader = Reading(log.read_url, token=log.read_token, retry=NO_RETRY)
+        return (yield from self._guard(self._ask_tenant(reader), reader))
+
+    def _ask_tenant(self, reader: Reading) -> ClientExchange[str | None]:
+        try:
+            head = yield from self._head(reader)
+            if not head.size:
+                return None
+            entry = yield from read_entry(reader, 0, head.size)
+            yield from prove_entry(
+                reader,
+                index=0,
+                leaf=leaf_hash(entry),
+                head=head.judged,
+                policy=self.policy,
+            )
+            genesis = parse_genesis(entry)
+        except (InconsistentError, TreeMismatchError):
+            raise
+        except KernelError:  # not for us to read, or not there: trust on first use
+            return None
+        return tenant_of(genesis) if genesis.kind == EVENTS else None
 
 
 def read_draft(event: Draft) -> Event:
@@ -155,10 +249,13 @@ def read_draft(event: Draft) -> Event:
 def held_of_events(given: Given) -> list[Held]:
     """Give the receipts of what was appended or emitted, with their leaves."""
     if isinstance(given, Emitted):
-        return [Held(given.receipt, leaf_hash(given.kept.leaf))]
+        return [_held(given.receipt, given.kept)]
     if isinstance(given, SubmittedEvents):
         return [
-            Held(receipt, leaf_hash(given.kept[at].leaf))
-            for at, receipt in given.receipts.items()
+            _held(receipt, given.kept[at]) for at, receipt in given.receipts.items()
         ]
     return held_of(given)
+
+
+def _held(receipt: Receipt, kept: Kept) -> Held:
+    return HeldEvent(receipt, leaf_hash(kept.leaf), kept.event_id)

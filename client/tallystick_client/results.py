@@ -75,14 +75,27 @@ class Audited:
 
 
 @dataclass(frozen=True, slots=True)
+class Unproven:
+    """An event of which only the log says that it is there, at `index`, and erased.
+
+    It has no receipt: no leaf was ever checked to be its own.
+    """
+
+    event_id: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class SubmittedEvents:
     """A batch of events, by position in it: what is in the log, and what is not.
 
     Every event that is in the log has its checked receipt, those that were there
-    before too.
+    before too.  What is `unproven` is neither in the log nor refused, as far as anybody
+    but the log can tell.
     """
 
     kept: Mapping[int, Kept]
     refusals: Mapping[int, EventRefusal]
     receipts: Mapping[int, Receipt]
     statuses: Mapping[int, Status]
+    unproven: Mapping[int, Unproven]

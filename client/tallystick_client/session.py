@@ -210,7 +210,7 @@ class Session:
             reader, held, head=head.judged, policy=self.policy
         )
         pairs = list(zip(held, receipts, strict=True))
-        ready = [Held(new, old.leaf) for old, new in pairs if new is not None]
+        ready = [replace(old, receipt=new) for old, new in pairs if new is not None]
         done = [old for old, new in pairs if new is not None]
         if ready and self.trust.keeps_receipts:
             yield from on_disk(
@@ -225,7 +225,7 @@ class Session:
         if index >= head.size:
             raise BeyondHeadError(index=index, size=head.size)
         if entry is None:
-            entry = yield from _read_entry(reader, index, head.size)
+            entry = yield from read_entry(reader, index, head.size)
         leaf = leaf_hash(entry)
         receipt = yield from prove_entry(
             reader, index=index, leaf=leaf, head=head.judged, policy=self.policy
@@ -282,7 +282,7 @@ def without_strangers(held: Sequence[Held], policy: Policy) -> list[Held]:
     return kept
 
 
-def _read_entry(reader: TileReader, index: int, size: int) -> Exchange[bytes]:
+def read_entry(reader: TileReader, index: int, size: int) -> Exchange[bytes]:
     """Fetch one entry from its bundle. Requires index < size."""
     block = index // TILE_WIDTH
     bundle = Tile(ENTRIES, block, tile_width(ENTRIES, block, size))

@@ -1,7 +1,8 @@
 """How the state directory spells receipts and audits: strict to read, one spelling.
 
 A stored receipt carries its leaf hash in the extra line, so that it can be upgraded
-without the entry; that line is not authenticated, the upgrade checks it.
+without the entry; that line is not authenticated, the upgrade checks it.  The receipt
+of an event says there, too, for which event the leaf was checked.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from tallystick_client.errors import StateError
+from tallystick_client.trust import HeldEvent
 from tallystick_merkle.checkpoint import Checkpoint, parse_checkpoint
 from tallystick_merkle.errors import MalformedError
+from tallystick_merkle.event import is_event_id
 from tallystick_merkle.exchange.trusting import Held
 from tallystick_merkle.frontier import Edge, tail_widths
 from tallystick_merkle.hashing import HASH_SIZE, MAX_SIZE
@@ -25,13 +28,16 @@ MAX_EDGE = 1024 * 1024
 """Longest stored audit state in bytes: 63 levels of 255 hashes in base64 fit."""
 
 _LEAF = b"tallystick leaf "
-_EXTRA = re.compile(_LEAF + rb"([0-9a-f]{64})\n")
+_EVENT = b" of event "
+_EXTRA = re.compile(_LEAF + rb"([0-9a-f]{64})(?:" + _EVENT + rb"([0-9a-f-]{36}))?\n")
 
 
 def format_held(held: Held) -> bytes:
-    """Write a receipt with its leaf hash in the extra line."""
-    extra = _LEAF + held.leaf.hex().encode() + b"\n"
-    return format_receipt(replace(held.receipt, extra=extra))
+    """Write a receipt with its leaf hash, and event if any, in the extra line."""
+    extra = _LEAF + held.leaf.hex().encode()
+    if isinstance(held, HeldEvent):
+        extra += _EVENT + held.event_id.encode()
+    return format_receipt(replace(held.receipt, extra=extra + b"\n"))
 
 
 def parse_held(data: bytes, path: Path) -> Held:
@@ -44,7 +50,13 @@ def parse_held(data: bytes, path: Path) -> Held:
     if found is None:
         raise StateError(f"{path} does not say which leaf it is about: remove it")
     leaf = bytes.fromhex(found[1].decode())
-    return Held(Receipt(receipt.index, receipt.path, receipt.checkpoint), leaf)
+    plain = Receipt(receipt.index, receipt.path, receipt.checkpoint)
+    if found[2] is None:
+        return Held(plain, leaf)
+    event_id = found[2].decode()
+    if not is_event_id(event_id):
+        raise StateError(f"{path} names no event: remove it")
+    return HeldEvent(plain, leaf, event_id)
 
 
 def read_checkpoint(note: bytes, path: Path) -> Checkpoint:

@@ -3,17 +3,29 @@
 The checkpoint only ever advances (decision D2), and only from the one that the new
 head was checked against: two programs that advance at once cannot step over a fork.
 Promised receipts are kept apart from witnessed ones until they are discharged.
+
+A receipt proves that a leaf is in the log.  Whose leaf it is was checked when it came,
+against the event that was sent: the id of that event is kept with it, since after an
+erasure nothing else can tell.  So is the tenant that the log seals its events for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from tallystick_merkle.exchange.trusting import Held
 from tallystick_merkle.frontier import EMPTY_EDGE, Edge
 from tallystick_merkle.receipt import Status
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEvent(Held):
+    """The receipt of an event, whose leaf was checked to commit to this very event."""
+
+    event_id: str
 
 
 class Trust(Protocol):
@@ -61,6 +73,18 @@ class Trust(Protocol):
         """Give the kept receipt of an entry, the witnessed one if there is one."""
         ...
 
+    def checked_event(self, index: int) -> HeldEvent | None:
+        """Give a kept receipt of an entry that names the event it was checked for."""
+        ...
+
+    def tenant(self) -> str | None:
+        """Give the tenant that the log is of, once it is known."""
+        ...
+
+    def pin_tenant(self, tenant: str) -> str:
+        """Remember the tenant, unless one is known; give the one that holds now."""
+        ...
+
     def keep_evidence(self, kind: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
         """Keep files that prove or describe a failure; durable when this returns."""
         ...
@@ -86,6 +110,7 @@ class MemoryTrust:
         """Begin without a believed head."""
         self._believed: bytes | None = None
         self._edge = EMPTY_EDGE
+        self._tenant: str | None = None
 
     def believed(self) -> bytes | None:
         """Give the last believed checkpoint."""
@@ -123,6 +148,22 @@ class MemoryTrust:
     ) -> tuple[Held, Status] | None:
         """Give nothing: no receipt is kept."""
         return None
+
+    def checked_event(
+        self,
+        index: int,  # noqa: ARG002 -- the Protocol's signature
+    ) -> HeldEvent | None:
+        """Give nothing: no receipt is kept."""
+        return None
+
+    def tenant(self) -> str | None:
+        """Give the tenant that the log is of, once it is known."""
+        return self._tenant
+
+    def pin_tenant(self, tenant: str) -> str:
+        """Remember the tenant, unless one is known; give the one that holds now."""
+        self._tenant = self._tenant or tenant
+        return self._tenant
 
     def keep_evidence(
         self,

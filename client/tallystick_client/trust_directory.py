@@ -6,6 +6,7 @@
         lock                         held while the checkpoint is replaced
         checkpoint                   the last believed head that met the policy
         edge.json                    how far the last audit has hashed
+        tenant                       whose log of events it is
         receipts/<index>.tlog-proof  witnessed receipts
         promised/<index>-<size>.tlog-proof
         evidence/<kind>-<hash>/      what must not be lost
@@ -30,7 +31,7 @@ from tallystick_client.stored import (
     read_checkpoint,
     read_edge,
 )
-from tallystick_client.trust import MemoryTrust, Trust
+from tallystick_client.trust import HeldEvent, MemoryTrust, Trust
 from tallystick_merkle.exchange.trusting import Held
 from tallystick_merkle.frontier import EMPTY_EDGE, Edge
 from tallystick_merkle.note import MAX_NOTE
@@ -41,6 +42,7 @@ FORMAT = 1
 """Version of the directory; one of another version is refused, and left as it is."""
 
 _MAX_FORMAT = 64
+_MAX_TENANT = 4096
 _PROMISED = re.compile(r"[0-9]+-[0-9]+" + re.escape(SUFFIX), re.ASCII)
 _WITNESSED = re.compile(r"[0-9]+" + re.escape(SUFFIX), re.ASCII)
 
@@ -102,11 +104,16 @@ class DirectoryTrust:
     def keep_witnessed(
         self, held: Sequence[Held], *, discharged: Sequence[Held] = ()
     ) -> None:
-        """Keep witnessed receipts; only then remove the promises that were kept."""
-        write_files(
-            self.path / "receipts",
-            {f"{item.receipt.index}{SUFFIX}": format_held(item) for item in held},
-        )
+        """Keep witnessed receipts; only then remove the promises that were kept.
+
+        For which event a leaf was checked stays known when its receipt is replaced.
+        """
+        known: dict[str, Held] = {}
+        for item in held:
+            name = f"{item.receipt.index}{SUFFIX}"
+            known[name] = _named(item, known.get(name) or self._read("receipts", name))
+        files = {name: format_held(item) for name, item in known.items()}
+        write_files(self.path / "receipts", files)
         folder = self.path / "promised"
         remove_files(folder, [_promise_name(item, folder) for item in discharged])
 
@@ -132,6 +139,35 @@ class DirectoryTrust:
             if held is not None:
                 return held, Status.PROMISED
         return None
+
+    def checked_event(self, index: int) -> HeldEvent | None:
+        """Give a kept receipt of an entry that names the event it was checked for."""
+        names = [name for name in self._names("promised") if _index_of(name) == index]
+        held = [self._read("promised", name) for name in names]
+        held.append(self._read("receipts", f"{index}{SUFFIX}"))
+        return next((one for one in held if isinstance(one, HeldEvent)), None)
+
+    def tenant(self) -> str | None:
+        """Give the tenant that the log is of, once it is known."""
+        path = self.path / "tenant"
+        data = read_small(path, limit=_MAX_TENANT)
+        try:
+            return None if data is None else data.decode().removesuffix("\n")
+        except UnicodeDecodeError as error:
+            raise StateError(f"{path} is damaged: {error.reason}") from error
+
+    def pin_tenant(self, tenant: str) -> str:
+        """Remember the tenant, unless one is known; give the one that holds now."""
+        with locked(self.path / "lock"):
+            known = self.tenant()
+            if known is not None:
+                return known
+            files = {
+                "origin": f"{self._origin}\n".encode(),
+                "tenant": f"{tenant}\n".encode(),
+            }
+            write_files(self.path, files)
+        return tenant
 
     def keep_evidence(self, kind: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
         """Keep files in a folder named after what they say: each only once."""
@@ -207,6 +243,15 @@ def _check_format(path: Path) -> None:
             f"{path.parent} has format {found[:20]!r} and this version of tallystick "
             f"knows {FORMAT}: run the newer version"
         )
+
+
+def _named(held: Held, before: Held | None) -> Held:
+    """Add the event that an earlier receipt of the same leaf was checked for."""
+    if isinstance(held, HeldEvent) or not isinstance(before, HeldEvent):
+        return held
+    if before.leaf != held.leaf:
+        return held
+    return HeldEvent(held.receipt, held.leaf, before.event_id)
 
 
 def _promise_name(held: Held, folder: Path) -> str:

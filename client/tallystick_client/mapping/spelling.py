@@ -21,6 +21,7 @@ from tallystick_merkle.event import (
     MAX_ID,
     REGION,
     TYPE,
+    UNSEEN,
     Value,
 )
 from tallystick_merkle.eventjson import MAX_TIME_MS, parse_time
@@ -84,20 +85,25 @@ def type_of(text: str) -> str | None:
 
 
 def id_of(value: Value) -> str | None:
-    """Give the id that a value means; one that is too long ends in its digest."""
+    """Give the id that a value means; one that is too long ends in its digest.
+
+    A control character becomes a space; a format character, which nobody sees, the
+    replacement character, so that an id with one is not the id without.
+    """
     text = as_text(value)
     if text is None:
         return None
     plain = normalize("NFC", text)
-    if any(category(mark) in {"Cc", "Cs"} for mark in plain):
-        plain = "".join(
-            " " if category(mark) in {"Cc", "Cs"} else mark for mark in plain
-        )
+    plain = UNSEEN.sub(_seen, plain)
     plain = normalize("NFC", plain.strip())
     if len(plain) > MAX_ID:
         digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         plain = normalize("NFC", plain[: MAX_ID - 66]) + f"…{digest}"
     return plain or None
+
+
+def _seen(mark: re.Match[str]) -> str:
+    return " " if category(mark[0]) in {"Cc", "Cs"} else "\ufffd"
 
 
 def code_of(value: Value) -> str | None:

@@ -160,11 +160,14 @@ def get_evidence(
 ) -> Exchange[Proof]:
     """Ask for evidence that shows these fields of an event, and check it whole.
 
+    `event_id` is always shown beside them: without it, evidence of any other event
+    with such fields would do, and its reader could not tell which one he was given.
     `show_names` shows the names, not the values, of the other fields beside them:
     with it, nobody can be shown a second value of the same name elsewhere.  Raises
     ProofError where the evidence does not prove the fields that were asked for.
     """
-    names = ",".join(quote(name, safe="/") for name in fields)
+    asked = tuple(dict.fromkeys((*fields, "event_id")))
+    names = ",".join(quote(name, safe="/") for name in asked)
     shown = "shown" if show_names else "hidden"
     path = f"/events/{_checked(event_id)}?fields={names}&names={shown}"
     request = _get(log, path, 2 * MAX_EVIDENCE + _EVENT_BYTES)
@@ -181,7 +184,7 @@ def get_evidence(
     origin = found.verdict.judged.opened.checkpoint.origin
     if origin != log.origin:
         raise ProofError(f"evidence of {origin!r}, expected {log.origin!r}")
-    _check_shown(found, event_id, fields)
+    _check_shown(found, event_id, asked)
     return Proof(event_id, data, found)
 
 
@@ -191,7 +194,7 @@ def _check_shown(found: Found, event_id: str, fields: Sequence[str]) -> None:
     for name in fields:
         if not any(_is_below(one, name) for one in shown):
             raise ProofError(f"the evidence does not show {name!r}")
-    if shown.get("event_id", event_id) != event_id:
+    if shown.get("event_id") != event_id:
         raise ProofError("the evidence is of another event")
 
 

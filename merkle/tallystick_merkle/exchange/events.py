@@ -10,6 +10,11 @@ range proof of a batch, checked to lead from that leaf to the signed head.
 
 Events of a batch that were in the log before are outside of its range proof; submitted
 alone, each gets a receipt of its own.
+
+Where part of an event was erased since, the log has no opening left, and nothing in its
+answer ties the leaf to our event: any leaf of any log would do.  Such an answer is a
+claim, given apart from what was checked.  It is worth what the reader remembers: only
+who has checked this leaf for this event before may take it for a repeat.
 """
 
 from __future__ import annotations
@@ -73,7 +78,8 @@ _ERASED = "erased"
 class Kept:
     """One event in the log: its place, its leaf, and its opening.
 
-    The opening is secret, and None only where part of the event was erased since.
+    The opening is secret.  It is None only in what the log merely claims, since part of
+    the event was erased: then nothing here was checked against our event.
     """
 
     event_id: str
@@ -96,6 +102,17 @@ class Emitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """The log's word that it had an event of ours, and has erased part of it since.
+
+    `emitted` is what holds if its leaf was checked for this event before; its receipt
+    proves that the leaf is in the log, and not whose it is.
+    """
+
+    emitted: Emitted
+
+
+@dataclass(frozen=True, slots=True)
 class EventRefusal:
     """An event that the log did not take: why, and where in it (JSON Pointers)."""
 
@@ -114,12 +131,14 @@ class EmittedBatch:
     """A batch: what was taken, by position, and one checked range proof of what is new.
 
     `repeats` were in the log before; no receipt of theirs came with this answer.
+    `claims` are those of which the log says so and proves nothing (see the module).
     """
 
     def __init__(
         self,
         *,
         kept: Mapping[int, Kept],
+        claims: Mapping[int, Kept],
         refusals: Mapping[int, EventRefusal],
         tree: RangeTree | None,
         checkpoint: bytes,
@@ -127,6 +146,7 @@ class EmittedBatch:
     ) -> None:
         """Hold the checked parts."""
         self.kept = dict(kept)
+        self.claims = dict(claims)
         self.refusals = dict(refusals)
         self.checkpoint = checkpoint
         self.status = status
@@ -176,12 +196,13 @@ def submit_event(
     wait: str = "durable",
     timeout_s: float = 30.0,
     retry: Retry | None = None,
-) -> Exchange[Emitted]:
+) -> Exchange[Emitted | Claim]:
     """Submit one event; return its place with the checked receipt.
 
-    `wait` as for `append_entry`.  Raises MalformedError, RefusedError (naming the
-    places in the event), UnreachableError, and ProofError or whatever `check_receipt`
-    raises where the answer does not prove that this event is in the log.
+    A Claim where the log says that it was erased since.  `wait` as for `append_entry`.
+    Raises MalformedError, RefusedError (naming the places in the event),
+    UnreachableError, and ProofError or whatever `check_receipt` raises where the
+    answer does not prove that this event is in the log.
     """
     request = writing_request(
         log,
@@ -202,7 +223,8 @@ def submit_event(
     if receipt.index != kept.index:
         raise MalformedError("event answer", "index and receipt disagree")
     size = verdict.judged.opened.checkpoint.size
-    return Emitted(kept, receipt, verdict.status, size)
+    emitted = Emitted(kept, receipt, verdict.status, size)
+    return Claim(emitted) if kept.opening is None else emitted
 
 
 def submit_events(
@@ -255,7 +277,7 @@ def _read_kept(
     *,
     is_repeat: bool,
 ) -> Kept:
-    """Check that the leaf of an answer is that of our event.
+    """Check that the leaf of an answer is that of our event, unless it is a claim.
 
     Raises ProofError when the log has committed to something else.
     """
@@ -305,7 +327,8 @@ def _open_batch(
     body: dict[str, object],
 ) -> EmittedBatch:
     """Check the answer to a batch whole."""
-    kept, refusals = _read_results(body, events)
+    read, refusals = _read_results(body, events)
+    kept = {at: one for at, one in read.items() if one.opening is not None}
     checkpoint = octets_of(body, "checkpoint")
     judged = judge(checkpoint, policy, origin=log.origin)
     head = judged.opened.checkpoint
@@ -326,6 +349,7 @@ def _open_batch(
         )
     return EmittedBatch(
         kept=kept,
+        claims={at: one for at, one in read.items() if at not in kept},
         refusals=refusals,
         tree=tree,
         checkpoint=checkpoint,

@@ -16,6 +16,12 @@ from tallystick_merkle.event import Event
 from tallystick_merkle.eventjson import format_time, parse_event
 from tallystick_merkle.evidence import Evidence, format_evidence
 from tallystick_merkle.exchange.base import Reply, Request, Response
+from tallystick_merkle.genesis import (
+    EVENTS,
+    Genesis,
+    event_settings,
+    format_genesis,
+)
 from tallystick_merkle.hashing import leaf_hash
 from tallystick_merkle.layout import assemble, lay_out
 from tallystick_merkle.leaf import EventLeaf, format_leaf, parse_leaf
@@ -24,7 +30,7 @@ from tallystick_merkle.proof import plan_inclusion
 from tallystick_merkle.receipt import Receipt, format_receipt
 from tallystick_merkle.sealing import OpenedGroup, commitment
 from tallystick_merkle.tags import format_index_entry, index_digest, make_blind
-from tests.unit.client.fake_log import JSON, TOKEN, FakeLog, Tree, problem
+from tests.unit.client.fake_log import JSON, ORIGIN, TOKEN, FakeLog, Tree, problem
 
 SERVICE = "billing"
 TENANT = "tenant-1"
@@ -70,6 +76,20 @@ class EventsLog(FakeLog):
     """Actions that are committed instead of those that were sent."""
     erased: set[str] = field(default_factory=set)
     """Ids of events whose openings are gone."""
+    tenant: str = TENANT
+    """Whose log it says it is when it seals."""
+    are_repeats: bool = False
+    """Whether what is new is answered as if it had been there before."""
+    hidden: set[str] = field(default_factory=set)
+    """Fields that evidence leaves out although they were asked for."""
+
+    def found(self, tenant: bytes) -> None:
+        """Begin with the genesis entry of a log of events."""
+        key = b"k" * 32
+        settings = event_settings(tenant)
+        genesis = Genesis(EVENTS, ORIGIN, TIME_MS, key, key, settings)
+        self.entries[0] = format_genesis(genesis)
+        self.publish()
 
     def answer(self, request: Request) -> Reply:
         path = urlsplit(request.url).path
@@ -105,7 +125,7 @@ class EventsLog(FakeLog):
         return stored, False
 
     def _seal(self, event: Event) -> Stored:
-        layout = lay_out(self._swapped(event), tenant=TENANT, places={})
+        layout = lay_out(self._swapped(event), tenant=self.tenant, places={})
         noise = sha256(event.event_id.encode()).digest()
         seeds = tuple(
             sha256(noise + bytes([number])).digest()[:16]
@@ -113,7 +133,7 @@ class EventsLog(FakeLog):
         )
         entry = format_index_entry(0, [noise[:16]], make_blind(seeds[0]))
         leaf = EventLeaf(TIME_MS, commitment(layout, seeds), index_digest(entry))
-        opening = Opening(seeds, entry, TENANT, SERVICE, event.schema, {})
+        opening = Opening(seeds, entry, self.tenant, SERVICE, event.schema, {})
         return Stored(len(self.entries), event, format_leaf(leaf), opening)
 
     def _swapped(self, event: Event) -> Event:
@@ -126,10 +146,10 @@ class EventsLog(FakeLog):
         if isinstance(found, dict):
             kind = {"content-type": "application/problem+json"}
             return Response(found["status"], kind, json.dumps(found).encode())
-        stored, is_repeat = found
+        stored, is_repeat = found[0], found[1] or self.are_repeats
         body = {
             **self._item(stored, is_repeat=is_repeat),
-            "receipt": self._receipt(stored, witnessed=witnessed).decode(),
+            "receipt": self.receipt(stored, witnessed=witnessed).decode(),
             "size": len(self.entries),
         }
         if body["opening"] is not None:
@@ -153,7 +173,7 @@ class EventsLog(FakeLog):
             "size": len(self.entries),
             "checkpoint": self._head(witnessed=witnessed).decode(),
             "proof": self._range(fresh) if fresh else {"left": [], "right": []},
-            "tenant": TENANT,
+            "tenant": self.tenant,
             "service": SERVICE,
             "results": results,
         }
@@ -173,7 +193,8 @@ class EventsLog(FakeLog):
             **({"content": "erased"} if is_erased else {}),
         }
 
-    def _receipt(self, stored: Stored, *, witnessed: bool) -> bytes:
+    def receipt(self, stored: Stored, *, witnessed: bool = False) -> bytes:
+        """Prove the leaf of an event."""
         tree = Tree(self.entries)
         path = tree.proof(plan_inclusion(index=stored.index, size=tree.size))
         return format_receipt(
@@ -200,13 +221,13 @@ class EventsLog(FakeLog):
         elif "fields" in query:
             body = self._evidence(stored, unquote(query["fields"][0]).split(","), query)
         else:
-            receipt = self._receipt(stored, witnessed=self.is_witnessing)
+            receipt = self.receipt(stored, witnessed=self.is_witnessing)
             body = {**self._shown(stored), "receipt": receipt.decode()}
         self.forge(body)
         return Response(200, JSON, json.dumps(body).encode())
 
     def _groups(self, stored: Stored) -> tuple[OpenedGroup, ...]:
-        layout = lay_out(stored.event, tenant=TENANT, places={})
+        layout = lay_out(stored.event, tenant=stored.opening.tenant, places={})
         return open_layout(layout, stored.opening)
 
     def _shown(self, stored: Stored) -> dict[str, Any]:
@@ -226,9 +247,10 @@ class EventsLog(FakeLog):
         self, stored: Stored, fields: list[str], query: dict[str, list[str]]
     ) -> dict[str, Any]:
         show_names = query["names"] == ["shown"]
+        fields = [name for name in fields if name not in self.hidden]
         disclosure = disclose(self._groups(stored), fields, show_names=show_names)
         shown = check_disclosure(disclosure, parse_leaf(stored.leaf))
-        receipt = self._receipt(stored, witnessed=self.is_witnessing)
+        receipt = self.receipt(stored, witnessed=self.is_witnessing)
         data = format_evidence(Evidence(stored.leaf, receipt, disclosure))
         return {
             "index": stored.index,

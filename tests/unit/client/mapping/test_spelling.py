@@ -71,6 +71,11 @@ def test_ids_that_are_too_long_stay_apart() -> None:
     assert len(first) <= MAX_ID
 
 
+def test_an_id_with_a_character_that_nobody_sees_is_not_the_id_without() -> None:
+    assert id_of("alice\u200b") == "alice\ufffd"
+    assert id_of("a\tb\x00") == "a b"
+
+
 @given(
     st.text(max_size=40) | st.integers(),
     st.sampled_from(["rfc3339", "unix-s", "unix-ns", "%Y-%m-%d", "%c%Z"]),

@@ -145,5 +145,5 @@ def test_names_of_fields_are_escaped_in_the_query() -> None:
         drive(get_evidence(LOG, ID, ["details/a b,c&d", "é"], policy=POLICY), answer)
 
     assert asked[0].url.endswith(
-        f"/events/{ID}?fields=details/a%20b%2Cc%26d,%C3%A9&names=shown"
+        f"/events/{ID}?fields=details/a%20b%2Cc%26d,%C3%A9,event_id&names=shown"
     )
