@@ -12,9 +12,9 @@ import pytest
 
 from tallystick_merkle import canonical
 from tallystick_merkle.event import Event, Value
-from tallystick_server.ingest.followed import Followed
+from tallystick_server.ingest.followed import MAC_SIZE, Followed
 from tallystick_server.ingest.opened import CHUNK
-from tests.fakes.intakes import IntakeBench, make_event
+from tests.fakes.intakes import IntakeBench, fake_mac, make_event
 from tests.fakes.logs import ORIGIN
 
 
@@ -48,7 +48,13 @@ class Place:
         self.path = folder / "derived" / "followed.cbor"
         self.first, self.second = Counter(), Counter()
 
-    def follow(self, *, origin: str = ORIGIN) -> Followed:
+    def follow(
+        self,
+        *,
+        origin: str = ORIGIN,
+        root_at: Callable[[int], bytes] | None = None,
+        mac: Callable[[bytes], bytes] = fake_mac,
+    ) -> Followed:
         """Begin again, as a process does that starts."""
         self.first, self.second = Counter(), Counter()
         return Followed(
@@ -57,6 +63,8 @@ class Place:
             origin=origin,
             path=self.path,
             size=lambda: self.bench.log.head.size,
+            root_at=root_at or self.bench.log.reader.root,
+            mac=mac,
         )
 
     async def add(self, *numbers: int) -> None:
@@ -190,18 +198,27 @@ async def test_a_snapshot_holds_nothing_of_what_events_say(tmp_path: Path) -> No
         assert word not in data
 
 
+def signed(body: object) -> bytes:
+    """A snapshot as whoever has the key of the MAC can write it."""
+    packed = canonical.pack(body)
+    return fake_mac(packed) + packed
+
+
 def members(**more: Any) -> Callable[[Mapping[str, Any]], bytes]:  # noqa: ANN401 -- any
-    return lambda body: canonical.pack({**body, **more})
+    return lambda body: signed({**body, **more})
 
 
 DAMAGED: dict[str, Callable[[Mapping[str, Any]], bytes]] = {
     "nothing": lambda _: b"",
-    "no cbor": lambda _: b"\xff\xff",
-    "cut short": lambda body: canonical.pack(dict(body))[:-1],
-    "no map": lambda _: canonical.pack([1]),
-    "another format": members(format=2),
+    "no mac": lambda body: canonical.pack(dict(body)),
+    "another mac": lambda body: bytes(MAC_SIZE) + signed(dict(body))[MAC_SIZE:],
+    "cut short": lambda body: signed(dict(body))[:-1],
+    "no cbor": lambda _: fake_mac(b"\xff\xff") + b"\xff\xff",
+    "no map": lambda _: signed([1]),
+    "another format": members(format=1),
+    "another history": members(root=bytes(32)),
     "another log": members(log="example.com/other"),
-    "no log": lambda body: canonical.pack(
+    "no log": lambda body: signed(
         {name: one for name, one in body.items() if name != "log"}
     ),
     "ahead of the log": members(position=4),
@@ -222,7 +239,7 @@ async def test_a_snapshot_that_is_of_no_use_is_not_used_at_all(
         place = Place(bench, tmp_path)
         await place.add(1, 2)
         await place.saved()
-        body = canonical.decode(place.path.read_bytes())
+        body = canonical.decode(place.path.read_bytes()[MAC_SIZE:])
         assert isinstance(body, dict)
         place.path.write_bytes(DAMAGED[how](body))
         followed = place.follow()
