@@ -16,7 +16,7 @@ from tallystick_server.log.events import EventSubmission, SealedEvent
 from tallystick_server.storage.base import VaultMark
 
 OWNER = "producer"
-VAULT = VaultMark(b"v" * 16, 7)
+VAULT = VaultMark(b"v" * 16, 7, b"c" * 16)
 KEY = GroupKey(b"key of 1", AESGCM(bytes(range(32))))
 
 

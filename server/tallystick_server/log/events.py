@@ -162,7 +162,8 @@ def newest_mark(
 ) -> VaultMark | None:
     """Give the newest state of the vault among these; submissions may overtake.
 
-    Raises IntegrityError where they are not all of one vault.
+    Raises IntegrityError where they are not all of one vault, or two have as many keys
+    and are not the same.
     """
     for submission in submissions:
         mark = submission.vault
@@ -170,6 +171,11 @@ def newest_mark(
             raise IntegrityError(
                 f"the events of the log depend on vault {last.vault_id.hex()}, new "
                 f"ones on {mark.vault_id.hex()}"
+            )
+        if last is not None and mark.count == last.count and mark.chain != last.chain:
+            raise IntegrityError(
+                f"events depend on two branches of vault {mark.vault_id.hex()} with "
+                f"{mark.count} keys each"
             )
         if last is None or mark.count > last.count:
             last = mark

@@ -32,6 +32,9 @@ EVENT_ID_SIZE = 16
 VAULT_ID_SIZE = 16
 """Bytes of the id of a vault."""
 
+CHAIN_SIZE = 16
+"""Bytes of the running hash over the keys that a vault has made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -100,10 +103,15 @@ class UsedId:
 
 @dataclass(frozen=True, slots=True)
 class VaultMark:
-    """A state of a vault: its 16-byte id, and how many keys it has ever made."""
+    """A state of a vault: its 16-byte id, and how many keys it has ever made.
+
+    `chain` is the 16-byte running hash over those keys' ids: two copies of a vault that
+    both went on have other chains, though their counts may be the same.
+    """
 
     vault_id: bytes
     count: int
+    chain: bytes
 
 
 @dataclass(frozen=True, slots=True)

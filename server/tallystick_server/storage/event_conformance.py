@@ -28,7 +28,7 @@ from tallystick_server.storage.conformance import (
 )
 from tallystick_server.storage.rules import MAX_INDEX_ENTRY, MAX_OWNER
 
-VAULT = VaultMark(b"v" * 16, 7)
+VAULT = VaultMark(b"v" * 16, 7, b"c" * 16)
 """The mark of the vault in these cases."""
 
 
@@ -154,7 +154,7 @@ def a_side_that_no_log_makes_is_refused(bench: Workbench) -> None:
 
 
 def the_vault_mark_never_goes_back(bench: Workbench) -> None:
-    """A mark of an earlier state, of another vault, or of none is refused."""
+    """A mark of an earlier state, another branch, another vault, or none is refused."""
     steps = Steps()
     store = bench.create(steps.first(kind=EVENTS))
     store.commit(with_events(steps.next(entries_of(1))))
@@ -165,6 +165,8 @@ def the_vault_mark_never_goes_back(bench: Workbench) -> None:
         replace(VAULT, vault_id=b"short"),
         replace(_later(VAULT), vault_id=b"w" * 16),
         replace(VAULT, count=2**64),
+        replace(VAULT, chain=b"d" * 16),
+        replace(_later(VAULT), chain=b"short"),
     ]
 
     for mark in marks:
@@ -237,7 +239,7 @@ EVENT_CASES: tuple[Callable[[Workbench], None], ...] = (
 
 
 def _later(mark: VaultMark) -> VaultMark:
-    return replace(mark, count=mark.count + 1)
+    return replace(mark, count=mark.count + 1, chain=b"e" * 16)
 
 
 def _after(steps: Steps) -> Commit:

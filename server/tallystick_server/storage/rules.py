@@ -8,6 +8,7 @@ from tallystick_merkle.genesis import EVENTS
 from tallystick_merkle.hashing import EMPTY_ROOT, HASH_SIZE
 from tallystick_server.errors import StaleParentError, StoreError
 from tallystick_server.storage.base import (
+    CHAIN_SIZE,
     EVENT_ID_SIZE,
     VAULT_ID_SIZE,
     Commit,
@@ -70,7 +71,7 @@ def check_sides(commit: Commit, last: VaultMark | None, *, kind: str) -> None:
     """Raise StoreError for sides or a vault mark that no log of this kind has.
 
     `last` is the mark that is stored: a later one is of the same vault, and never of
-    an earlier state.
+    an earlier state or of another one with as many keys.
     """
     if not commit.sides and commit.vault is None:
         return
@@ -110,6 +111,8 @@ def _check_vault(commit: Commit, last: VaultMark | None) -> None:
         raise StoreError(f"the events of size {commit.head.size} depend on no vault")
     if len(mark.vault_id) != VAULT_ID_SIZE or not 0 <= mark.count < 2**64:
         raise StoreError(f"{mark.vault_id.hex()} with {mark.count} keys is no vault")
+    if len(mark.chain) != CHAIN_SIZE:
+        raise StoreError(f"a vault's chain has {len(mark.chain)} bytes")
     if last is None:
         return
     if mark.vault_id != last.vault_id:
@@ -121,6 +124,11 @@ def _check_vault(commit: Commit, last: VaultMark | None) -> None:
         raise StoreError(
             f"the vault had {last.count} keys, at size {commit.head.size} it has "
             f"{mark.count}"
+        )
+    if mark.count == last.count and mark.chain != last.chain:
+        raise StoreError(
+            f"the events of size {commit.head.size} depend on another branch of the "
+            f"vault than those before, each with {mark.count} keys"
         )
 
 

@@ -3,7 +3,7 @@
     table    key           value
     records  u64 index     u16 length || index entry || record || seal
     ids      event id      u64 index || u64 time_ms || owner, UTF-8 || seal
-    meta     "vault"       u64 count || 16-byte vault id || seal
+    meta     "vault"       u64 count || 16-byte vault id || 16-byte chain || seal
 
 Neither the records nor the index entries are in a leaf: it commits to them.  An entry
 that no submitter sent, the genesis entry for one, has none.  `ids` says under which
@@ -18,6 +18,7 @@ from struct import Struct
 from tallystick_merkle.genesis import EVENTS
 from tallystick_server.errors import IntegrityError
 from tallystick_server.storage.base import (
+    CHAIN_SIZE,
     EVENT_ID_SIZE,
     VAULT_ID_SIZE,
     Side,
@@ -39,7 +40,7 @@ VAULT = b"vault"
 
 _LENGTH = Struct(">H")
 _ID = Struct(">QQ")
-_VAULT = Struct(f">Q{VAULT_ID_SIZE}s")
+_VAULT = Struct(f">Q{VAULT_ID_SIZE}s{CHAIN_SIZE}s")
 
 
 def meta_items(kind: str) -> frozenset[bytes]:
@@ -87,7 +88,7 @@ def unpack_used_id(event_id: bytes, value: bytes | memoryview) -> UsedId:
 
 def pack_vault(mark: VaultMark) -> bytes:
     """Write the vault's mark."""
-    return seal(META, VAULT, _VAULT.pack(mark.count, mark.vault_id))
+    return seal(META, VAULT, _VAULT.pack(mark.count, mark.vault_id, mark.chain))
 
 
 def unpack_vault(value: bytes | memoryview) -> VaultMark:
@@ -95,5 +96,5 @@ def unpack_vault(value: bytes | memoryview) -> VaultMark:
     if len(value) != _VAULT.size + SEAL_SIZE:
         raise IntegrityError(f"vault mark: {len(value)} bytes stored")
     body = unseal(META, VAULT, value, what="vault mark")
-    count, vault_id = _VAULT.unpack(body)
-    return VaultMark(vault_id, count)
+    count, vault_id, chain = _VAULT.unpack(body)
+    return VaultMark(vault_id, count, chain)

@@ -5,8 +5,8 @@ subject's fields, and a secret for the subject's tags in the index.  A name is o
 here; of it only a keyed digest is stored.  Without its key a field can never be read
 again, so the order is fixed (D16): `ensure` makes a new key durable before it gives
 it, and only then an event that uses it may be planned.  A log stores the `mark` of the
-vault with its commit; a vault that has made fewer keys than the mark says was set back,
-and `check_mark` refuses it.
+vault with its commit; a vault that was never in that state was set back, or is a copy
+that has gone on by itself, and `check_mark` refuses it.
 
 Names, keys and secrets are never logged, and are not in the text of any error.
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tallystick_server.errors import IntegrityError, StoreError
-from tallystick_server.storage.base import VAULT_ID_SIZE, VaultMark
+from tallystick_server.storage.base import CHAIN_SIZE, VAULT_ID_SIZE, VaultMark
 
 ID_SIZE = VAULT_ID_SIZE
 """Bytes of a vault's id."""
@@ -28,6 +28,9 @@ KID_SIZE = 8
 
 SECRET_SIZE = 32
 """Bytes of a data key, and of a secret."""
+
+NO_KEYS = bytes(CHAIN_SIZE)
+"""The chain of a vault that has made no key."""
 
 MAX_NAMES = 65_536
 """Most names in one call of `ensure`."""
@@ -59,6 +62,14 @@ class Vault(Protocol):
         """Give the state that every key given so far is part of."""
         ...
 
+    def chain_at(self, count: int) -> bytes | None:
+        """Give the chain of the state with `count` keys; None if there was none.
+
+        One call of `ensure` may pass over counts.  Raises IntegrityError for one that
+        is damaged.
+        """
+        ...
+
     def ensure(self, names: Sequence[bytes]) -> dict[bytes, VaultKey]:
         """Give the key of each name, made where there is none; all are durable.
 
@@ -83,15 +94,12 @@ class Vault(Protocol):
 
 
 def check_mark(vault: Vault, mark: VaultMark, *, needed_by: str) -> None:
-    """Raise IntegrityError unless the vault is at least as new as a mark of it (D16).
+    """Raise IntegrityError unless the vault was in the state that a mark says (D16).
 
-    `needed_by` names who holds the mark, such as "the log audit".
+    Then it holds every key made up to there, but what was erased from it.  `needed_by`
+    names who holds the mark, such as "the log audit".
     """
-    compare_marks(vault.mark(), mark, needed_by=needed_by)
-
-
-def compare_marks(held: VaultMark, mark: VaultMark, *, needed_by: str) -> None:
-    """Raise IntegrityError unless the state `held` is at least as new as a mark."""
+    held = vault.mark()
     if mark.vault_id != held.vault_id:
         raise IntegrityError(
             f"{needed_by} needs vault {mark.vault_id.hex()}, this is vault "
@@ -101,6 +109,12 @@ def compare_marks(held: VaultMark, mark: VaultMark, *, needed_by: str) -> None:
         raise IntegrityError(
             f"{needed_by} needs vault state {mark.count}, this vault has "
             f"{held.count}: it was set back; restore a newer backup of the vault"
+        )
+    if vault.chain_at(mark.count) != mark.chain:
+        raise IntegrityError(
+            f"{needed_by} needs vault state {mark.count} of another branch: this is a "
+            "copy of the vault that went on by itself, and lacks keys that the log "
+            "needs; bring back the vault that the log was used with"
         )
 
 

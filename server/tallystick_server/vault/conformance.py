@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from tallystick_server.errors import IntegrityError, StoreError
@@ -16,6 +17,7 @@ from tallystick_server.vault.base import (
     ID_SIZE,
     KID_SIZE,
     MAX_NAMES,
+    NO_KEYS,
     SECRET_SIZE,
     Vault,
     check_mark,
@@ -40,7 +42,7 @@ def check_empty(bench: Bench) -> None:
     assert len(vault.id) == ID_SIZE
     assert vault.id != other.id
     assert vault.count == 0
-    assert vault.mark() == VaultMark(vault.id, 0)
+    assert vault.mark() == VaultMark(vault.id, 0, NO_KEYS)
     assert vault.find([b"nobody"]) == {}
     assert vault.by_kid([bytes(KID_SIZE)]) == {}
 
@@ -65,7 +67,9 @@ def check_counted(bench: Bench) -> None:
     for names, count in (([b"a", b"b"], 2), ([b"b"], 2), ([], 2), ([b"b", b"c"], 3)):
         vault.ensure(names)
         assert vault.count == count
-        assert vault.mark() == VaultMark(vault.id, count)
+        mark = vault.mark()
+        assert (mark.vault_id, mark.count) == (vault.id, count)
+        assert vault.chain_at(count) == mark.chain
 
 
 def check_found(bench: Bench) -> None:
@@ -91,18 +95,35 @@ def check_kept(bench: Bench) -> None:
 
 
 def check_marks(bench: Bench) -> None:
-    """A mark of this vault fits up to its own count; another one never does."""
+    """Every mark that the vault gave fits for ever; one that it never gave does not."""
     vault = bench.create()
-    vault.ensure([b"ann", b"bob"])
-    for count in range(3):
-        check_mark(vault, VaultMark(vault.id, count), needed_by="the log audit")
-    for mark in (VaultMark(vault.id, 3), VaultMark(bytes(ID_SIZE), 1)):
-        try:
-            check_mark(vault, mark, needed_by="the log audit")
-        except IntegrityError as error:
-            assert "the log audit needs" in str(error)  # noqa: PT017 -- pytest is not here
-        else:
-            raise AssertionError(f"took {mark}")
+    marks = [vault.mark()]
+    for names in ([b"ann", b"bob"], [b"eve", b"ann"], [b"ann"], [b"joe"]):
+        vault.ensure(names)
+        marks.append(vault.mark())
+    last = marks[-1]
+    assert [mark.count for mark in marks] == [0, 2, 3, 3, 4]
+    assert len({mark.chain for mark in marks}) == 4
+    vault = bench.reopen(vault)
+    for mark in marks:
+        check_mark(vault, mark, needed_by="the log audit")
+    for wrong in (
+        replace(last, count=5),
+        replace(last, vault_id=bytes(ID_SIZE)),
+        replace(last, chain=marks[0].chain),
+        replace(last, count=1),
+        replace(last, count=3),
+    ):
+        _refuses(vault, wrong)
+
+
+def check_branches(bench: Bench) -> None:
+    """Keys are told by their ids: as many other keys are another state."""
+    one, other = bench.create(), bench.create()
+    for vault in (one, other):
+        vault.ensure([b"ann"])
+    assert one.mark().chain != other.mark().chain
+    _refuses(one, replace(other.mark(), vault_id=one.id))
 
 
 def check_bounded(bench: Bench) -> None:
@@ -157,6 +178,7 @@ def check_closed(bench: Bench) -> None:
         lambda: vault.find([b"ann"]),
         lambda: vault.by_kid([bytes(KID_SIZE)]),
         vault.mark,
+        lambda: vault.chain_at(0),
     )
     for ask in asks:
         try:
@@ -166,6 +188,15 @@ def check_closed(bench: Bench) -> None:
         raise AssertionError("a closed vault answered")
 
 
+def _refuses(vault: Vault, mark: VaultMark) -> None:
+    try:
+        check_mark(vault, mark, needed_by="the log audit")
+    except IntegrityError as error:
+        assert "the log audit needs" in str(error)  # noqa: PT017 -- pytest is not here
+    else:
+        raise AssertionError(f"took {mark}")
+
+
 CASES: tuple[Callable[[Bench], None], ...] = (
     check_empty,
     check_made_once,
@@ -173,6 +204,7 @@ CASES: tuple[Callable[[Bench], None], ...] = (
     check_found,
     check_kept,
     check_marks,
+    check_branches,
     check_bounded,
     check_threads,
     check_silent,

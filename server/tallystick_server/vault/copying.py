@@ -26,6 +26,7 @@ from tallystick_server.storage.base import VaultMark
 from tallystick_server.storage.copying import LOCK_FILE, copy_store
 from tallystick_server.storage.environment import DATA_FILE, sync_names
 from tallystick_server.storage.structure import require_structure
+from tallystick_server.vault.base import Vault
 from tallystick_server.vault.create import place_whole
 from tallystick_server.vault.files import read_generation, write_generation
 from tallystick_server.vault.generation import State
@@ -49,7 +50,7 @@ class Copied:
     @property
     def mark(self) -> VaultMark:
         """The state that every key of the copy is part of."""
-        return VaultMark(self.vault_id, self.state.count)
+        return VaultMark(self.vault_id, self.state.count, self.state.chain)
 
 
 def back_up(directory: Path, root: RootKey, target: Path, on_step: OnStep) -> Copied:
@@ -128,13 +129,13 @@ def restore(
     root: RootKey,
     on_step: OnStep,
     *,
-    check: Callable[[Copied], None] = lambda _: None,
+    check: Callable[[Vault], None] = lambda _: None,
 ) -> Copied:
     """Bring the copy at `source` back to `directory`, every row opened before.
 
-    `check` may refuse it after that, by an error of its own.  Raises UsageError where
-    there is a vault, NotInitialisedError for what is no copy, and else as `back_up`
-    does.  Then nothing is there that was not before.
+    `check` may refuse it then, still open, by an error of its own.  Raises UsageError
+    where there is a vault, NotInitialisedError for what is no copy, and else as
+    `back_up` does.  Then nothing is there that was not before.
     """
     if not (source / GENERATION).is_file() or not (source / ROWS / DATA_FILE).is_file():
         raise NotInitialisedError(f"{source} is no backup of a vault")
@@ -147,16 +148,19 @@ def restore(
         write_generation(place, generation)
         (place / ROWS).mkdir(mode=0o700)
         _copy_file(source / ROWS / DATA_FILE, place / ROWS / DATA_FILE)
-        copied = _read_back(place, root, on_step)
-        check(copied)
-        found.append(copied)
+        found.append(_read_back(place, root, on_step, check))
         sync_names(place)
 
     place_whole(directory, build)
     return found[0]
 
 
-def _read_back(place: Path, root: RootKey, on_step: OnStep) -> Copied:
+def _read_back(
+    place: Path,
+    root: RootKey,
+    on_step: OnStep,
+    check: Callable[[Vault], None] = lambda _: None,
+) -> Copied:
     """Open every row of a copy, as the device has it; leave no lock file in it."""
     sync_names(place / ROWS)
     sync_names(place)
@@ -167,6 +171,7 @@ def _read_back(place: Path, root: RootKey, on_step: OnStep) -> Copied:
         with closing(vault):
             state = vault.check_rows(lambda done, all_: on_step("check", done, all_))
             generation = vault.generation
+            check(vault)
     finally:
         (place / ROWS / LOCK_FILE).unlink(missing_ok=True)
     return Copied(generation.vault_id, generation.number, state)

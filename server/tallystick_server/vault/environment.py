@@ -8,6 +8,7 @@ pages a commit would overwrite rows.
     meta     "state" → the sealed state
     names    handle of a name → kid
     keys     kid → the sealed row
+    states   u64 count → the chain, and its proof
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ CORRUPT = (
 )
 """Errors of the engine that say that the file is damaged."""
 
-_META, _NAMES, _KEYS = b"meta", b"names", b"keys"
+_META, _NAMES, _KEYS, _STATES = b"meta", b"names", b"keys", b"states"
 _ENGINE = 0
 _MAX_TABLES = 8
 _SMALLEST = 2 * 4096
@@ -62,6 +63,7 @@ class Tables:
             self.meta = env.open_db(_META, txn=transaction, create=create)
             self.names = env.open_db(_NAMES, txn=transaction, create=create)
             self.keys = env.open_db(_KEYS, txn=transaction, create=create)
+            self.states = env.open_db(_STATES, txn=transaction, create=create)
         except lmdb.NotFoundError as error:
             raise IntegrityError(
                 f"{env.path()} does not hold the tables of a vault: {error}"

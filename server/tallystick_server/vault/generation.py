@@ -5,8 +5,10 @@
     handle             HMAC-SHA256(directory key, name)[:16]
     row of a key       handle || iv || AES-256-GCM(data key, dek || secret),
                        aad = kid || number (8 bytes) || handle
-    state              iv || AES-256-GCM(data key, count || rows || last kid),
+    state              iv || AES-256-GCM(data key, count || rows || last kid || chain),
                        aad = "state" || number (8 bytes) || vault id
+    proof of a state   HMAC-SHA256(key, vault id || count (8 bytes) || chain)[:16],
+                       key = HMAC-SHA256(directory key, "tallystick-vault/1 states")
 
 The data key is new in each generation: what an older one sealed can be read by nobody
 once its file is destroyed.  The directory key stays, since names are not stored.  The
@@ -27,7 +29,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tallystick_server.errors import IntegrityError, UsageError, WrongKeyError
-from tallystick_server.vault.base import ID_SIZE, KID_SIZE, SECRET_SIZE, VaultKey
+from tallystick_server.storage.base import CHAIN_SIZE
+from tallystick_server.vault.base import (
+    ID_SIZE,
+    KID_SIZE,
+    NO_KEYS,
+    SECRET_SIZE,
+    VaultKey,
+)
 from tallystick_server.vault.root import RootKey
 
 FORMAT = 1
@@ -42,9 +51,13 @@ HANDLE_SIZE = 16
 IV_SIZE = 12
 """Bytes of a nonce."""
 
+PROOF_SIZE = 16
+"""Bytes of the proof of a state."""
+
 _DATA, _DIRECTORY = b"tallystick-vault/1 data", b"tallystick-vault/1 directory"
 _HEAD = HANDLE_SIZE + IV_SIZE
-_STATE = struct.Struct(f">QQ{KID_SIZE}s")
+_STATES = b"tallystick-vault/1 states"
+_STATE = struct.Struct(f">QQ{KID_SIZE}s{CHAIN_SIZE}s")
 _NUMBER = struct.Struct(">Q")
 
 Draw = Callable[[int], bytes]
@@ -71,15 +84,17 @@ class Generation:
 class State:
     """Keys ever made, rows that there are, and the id of the key made last.
 
-    `last` is all zeros where that key is not there any more, or never was.
+    `last` is all zeros where that key is not there any more, or never was; `chain` runs
+    over the ids of all keys ever made, see `vault.states`.
     """
 
     count: int
     rows: int
     last: bytes
+    chain: bytes
 
 
-EMPTY = State(0, 0, bytes(KID_SIZE))
+EMPTY = State(0, 0, bytes(KID_SIZE), NO_KEYS)
 """The state of a new vault."""
 
 
@@ -95,6 +110,7 @@ class Cipher:
         self._aead = AESGCM(data_key)
         self._number = _NUMBER.pack(generation.number)
         self._about = b"state" + self._number + generation.vault_id
+        self._states_key = hmac.digest(directory_key, _STATES, "sha256")
 
     @classmethod
     def unwrap(cls, generation: Generation, root: RootKey) -> Self:
@@ -144,7 +160,7 @@ class Cipher:
 
     def seal_state(self, state: State, iv: bytes) -> bytes:
         """Give the bytes of the state."""
-        plain = _STATE.pack(state.count, state.rows, state.last)
+        plain = _STATE.pack(state.count, state.rows, state.last, state.chain)
         return iv + self._aead.encrypt(iv, plain, self._about)
 
     def open_state(self, data: bytes) -> State:
@@ -157,6 +173,19 @@ class Cipher:
                 "file do not belong together; restore a backup of it"
             ) from error
         return State(*_STATE.unpack(plain))
+
+    def prove_state(self, count: int, chain: bytes) -> bytes:
+        """Give the proof that this was the chain of `count` keys."""
+        told = self.generation.vault_id + _NUMBER.pack(count) + chain
+        return hmac.digest(self._states_key, told, "sha256")[:PROOF_SIZE]
+
+    def check_state(self, count: int, chain: bytes, proof: bytes) -> None:
+        """Raise IntegrityError unless that is the proof of such a state."""
+        if not hmac.compare_digest(self.prove_state(count, chain), proof):
+            raise IntegrityError(
+                f"state {count} of the vault is not proved: the vault is damaged; "
+                "restore a backup of it"
+            )
 
 
 def make_first(root: RootKey, draw: Draw) -> Cipher:

@@ -18,7 +18,7 @@ import secrets
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import lmdb
@@ -45,6 +45,7 @@ from tallystick_server.vault.generation import (
 )
 from tallystick_server.vault.owner import DirectoryLock, OwnerLock
 from tallystick_server.vault.root import RootKey
+from tallystick_server.vault.states import States, chained
 
 PAGES = 16
 """Pages that a new key may copy at worst: two random keys, each with its path."""
@@ -115,7 +116,13 @@ class LmdbVault:
 
     def mark(self) -> VaultMark:
         """Give the state that every key given so far is part of."""
-        return VaultMark(self.id, self.count)
+        state = self.state()
+        return VaultMark(self.id, state.count, state.chain)
+
+    def chain_at(self, count: int) -> bytes | None:
+        """Give the chain of the state with `count` keys; None if there was none."""
+        with self._reading() as read:
+            return self._states(read).chain_at(count)
 
     def ensure(self, names: Sequence[bytes]) -> dict[bytes, VaultKey]:
         """Give the key of each name, made where there is none; all are durable."""
@@ -165,8 +172,13 @@ class LmdbVault:
         with self._reading() as read:
             yield from self._scan(read)
 
+    def scan_states(self) -> Generator[tuple[int, bytes], None, None]:
+        """Read every state, as `scan` does the keys: its count and its chain."""
+        with self._reading() as read:
+            yield from self._states(read).scan()
+
     def check_rows(self, on_progress: Callable[[int, int], None]) -> State:
-        """Open every row, as `scan` does; give the state of that moment.
+        """Open every row, as `scan` does, and every state; give that of the moment.
 
         `on_progress` is told how many rows were opened, and how many there are.
         """
@@ -177,6 +189,7 @@ class LmdbVault:
                 if count % _TOLD == 0:
                     on_progress(count, state.rows)
             names = read.stat(self._tables.names)["entries"]
+            self._states(read).check_all(state)
         if not names == count == state.rows:
             raise IntegrityError(
                 f"the vault has {names} names and {count} keys, its state says "
@@ -215,7 +228,7 @@ class LmdbVault:
         tables = self._tables
         with self._writing(len(names) * PAGES * self._map.page + MARGIN) as write:
             state = self._read_state(write)
-            count, rows, last = state.count, state.rows, state.last
+            count, rows, last, chain = astuple(state)
             for name in sorted(names):
                 handle = self._cipher.handle(name)
                 kid = write.get(handle, db=tables.names)
@@ -228,10 +241,12 @@ class LmdbVault:
                 write.put(handle, key.kid, db=tables.names)
                 write.put(key.kid, row, db=tables.keys)
                 count, rows, last = count + 1, rows + 1, key.kid
+                chain = chained(chain, key.kid)
             if count > state.count:
-                state = State(count, rows, last)
+                state = State(count, rows, last, chain)
                 sealed = self._cipher.seal_state(state, self._draw(IV_SIZE))
                 write.put(STATE, sealed, db=tables.meta)
+                self._states(write).add(count, chain)
         return keys
 
     def _draw_key(self, write: lmdb.Transaction[memoryview]) -> VaultKey:
@@ -275,6 +290,9 @@ class LmdbVault:
             )
         return bytes(row)
 
+    def _states(self, transaction: lmdb.Transaction[memoryview]) -> States:
+        return States(transaction, self._tables.states, self._cipher)
+
     def _read_state(self, read: lmdb.Transaction[memoryview]) -> State:
         data = read.get(STATE, db=self._tables.meta)
         if data is None:
@@ -291,11 +309,12 @@ class LmdbVault:
             last = b""
             if state.last != EMPTY.last:
                 last = self._read_row(read, state.last)
-        if not names == keys == state.rows <= state.count:
-            raise IntegrityError(
-                f"the vault has {names} names and {keys} keys, its state says "
-                f"{state.rows} of {state.count}; restore a backup of it"
-            )
+            if not names == keys == state.rows <= state.count:
+                raise IntegrityError(
+                    f"the vault has {names} names and {keys} keys, its state says "
+                    f"{state.rows} of {state.count}; restore a backup of it"
+                )
+            self._states(read).check_end(state)
         if last:
             self._cipher.open_key(state.last, last)
 

@@ -15,11 +15,13 @@ from tallystick_server.storage.base import VaultMark
 from tallystick_server.vault.base import (
     ID_SIZE,
     KID_SIZE,
+    NO_KEYS,
     SECRET_SIZE,
     VaultKey,
     check_names,
 )
 from tallystick_server.vault.generation import Draw
+from tallystick_server.vault.states import chained
 
 
 @dataclass(slots=True)
@@ -29,6 +31,8 @@ class MemoryVault:
     draw: Draw = secrets.token_bytes
     _id: bytes = b""
     _keys: dict[bytes, VaultKey] = field(default_factory=dict, repr=False)
+    _chain: bytes = NO_KEYS
+    _chains: dict[int, bytes] = field(default_factory=lambda: {0: NO_KEYS})
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _is_closed: bool = False
 
@@ -50,7 +54,15 @@ class MemoryVault:
 
     def mark(self) -> VaultMark:
         """Give the state that every key given so far is part of."""
-        return VaultMark(self.id, self.count)
+        with self._lock:
+            self._check_usable()
+            return VaultMark(self._id, len(self._keys), self._chain)
+
+    def chain_at(self, count: int) -> bytes | None:
+        """Give the chain of the state with `count` keys; None if there was none."""
+        with self._lock:
+            self._check_usable()
+            return self._chains.get(count)
 
     def ensure(self, names: Sequence[bytes]) -> dict[bytes, VaultKey]:
         """Give the key of each name, made where there is none."""
@@ -59,11 +71,13 @@ class MemoryVault:
             self._check_usable()
             for name in names:
                 if name not in self._keys:
-                    self._keys[name] = VaultKey(
+                    self._keys[name] = key = VaultKey(
                         self.draw(KID_SIZE),
                         self.draw(SECRET_SIZE),
                         self.draw(SECRET_SIZE),
                     )
+                    self._chain = chained(self._chain, key.kid)
+            self._chains[len(self._keys)] = self._chain
             return {name: self._keys[name] for name in names}
 
     def find(self, names: Sequence[bytes]) -> dict[bytes, VaultKey]:

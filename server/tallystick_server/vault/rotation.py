@@ -31,12 +31,13 @@ from tallystick_server.storage.mapping import MARGIN, GrowingMap
 from tallystick_server.vault.copying import Copied, OnStep, check_target, copy_to
 from tallystick_server.vault.environment import STATE, Tables, create_rows
 from tallystick_server.vault.files import destroy_generation, write_generation
-from tallystick_server.vault.generation import IV_SIZE, Draw
+from tallystick_server.vault.generation import IV_SIZE, Cipher, Draw
 from tallystick_server.vault.lmdb import PAGES, LmdbVault
 from tallystick_server.vault.opening import open_generation, open_vault
 from tallystick_server.vault.owner import DirectoryLock
 from tallystick_server.vault.paths import ROWS, fresh_directory, generation_directory
 from tallystick_server.vault.root import RootKey
+from tallystick_server.vault.states import States
 
 _ROWS = 1024
 
@@ -114,10 +115,24 @@ def _seal_anew(
                             write.put(key.kid, row, db=tables.keys)
                     done += len(chunk)
                     on_step("seal", done, state.rows)
+            _carry_states(vault, env, growing, cipher)
     except lmdb.Error as error:
         raise StoreError(f"cannot write {fresh / ROWS}: {error}") from error
     sync_names(fresh)
     return Copied(cipher.generation.vault_id, cipher.generation.number, state)
+
+
+def _carry_states(
+    vault: LmdbVault, env: lmdb.Environment, growing: GrowingMap, cipher: Cipher
+) -> None:
+    """Write every state that the vault has been in, so that old marks still fit."""
+    with closing(vault.scan_states()) as scan:
+        while chunk := list(islice(scan, _ROWS)):
+            growing.make_room(len(chunk) * PAGES * growing.page + MARGIN)
+            with env.begin(write=True, buffers=True) as write:
+                states = States(write, Tables(env, write).states, cipher)
+                for count, chain in chunk:
+                    states.add(count, chain)
 
 
 def _compare(vault: LmdbVault, fresh: Path, root: RootKey, on_step: OnStep) -> None:
@@ -126,6 +141,8 @@ def _compare(vault: LmdbVault, fresh: Path, root: RootKey, on_step: OnStep) -> N
         closing(open_generation(fresh, root, DirectoryLock(fresh))) as other,
         closing(vault.scan()) as before,
         closing(other.scan()) as after,
+        closing(vault.scan_states()) as states_before,
+        closing(other.scan_states()) as states_after,
     ):
         state = vault.state()
         is_same = other.state() == state
@@ -133,6 +150,8 @@ def _compare(vault: LmdbVault, fresh: Path, root: RootKey, on_step: OnStep) -> N
             is_same = is_same and old == new
             if done % _ROWS == 0:
                 on_step("compare", done, state.rows)
+        pairs = zip_longest(states_before, states_after)
+        is_same = is_same and all(old == new for old, new in pairs)
     if not is_same:
         raise IntegrityError(
             "what was sealed anew is not what was read: the old generation stays; "

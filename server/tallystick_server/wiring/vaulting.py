@@ -1,8 +1,9 @@
 """The vault of a server: made before the first log of events, opened before all.
 
 Each log of events tells, by its mark, which state of the vault its events depend on.  A
-vault that is older than that, or another one, refuses the start (D16): the keys of
-events that were answered are missing, and a new key in their place would hide it.
+vault that was never in it, since it is older, a copy that went on by itself or another
+one, refuses the start (D16): the keys of events that were answered are missing, and a
+new key in their place would hide it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tallystick_server.log.paths import log_names, store_directory
 from tallystick_server.ops.disk import share_filesystem
 from tallystick_server.storage.base import VaultMark
 from tallystick_server.storage.lmdb import open_store
-from tallystick_server.vault.base import check_mark, compare_marks
+from tallystick_server.vault.base import Vault, check_mark
 from tallystick_server.vault.copying import Copied, OnStep, restore
 from tallystick_server.vault.create import create_vault
 from tallystick_server.vault.lmdb import LmdbVault
@@ -106,15 +107,16 @@ def restore_vault(settings: ServerSettings, source: Path, on_step: OnStep) -> Co
     """Bring a vault back from a backup that fits the logs of events that there are.
 
     Raises UsageError where there is a vault, IntegrityError for a backup that is older
-    than a log needs or damaged, WrongKeyError when the root key does not fit.
+    than a log needs, of another branch or damaged, WrongKeyError when the root key does
+    not fit.
     """
     with alone(settings.data):
         marks = read_marks(settings.data)
 
-        def check(copied: Copied) -> None:
+        def check(vault: Vault) -> None:
             for name, mark in marks.items():
                 if mark is not None:
-                    compare_marks(copied.mark, mark, needed_by=f"the log {name}")
+                    check_mark(vault, mark, needed_by=f"the log {name}")
 
         directory, root = vault_directory(settings.data), FileRoot(root_of(settings))
         return restore(source, directory, root, on_step, check=check)

@@ -214,7 +214,7 @@ def seeds() -> dict[str, list[bytes]]:
         (b"p", records.pack_published(Published(7, b"note\n", 1_700_000_000_000))),
         (b"s", sides.pack_record(Side(7, _ID, "producer", b"entry", b"record"))),
         (b"d", sides.pack_used_id(_ID, UsedId(7, "producer", 1_700_000_000_000))),
-        (b"v", sides.pack_vault(VaultMark(bytes(16), 9))),
+        (b"v", sides.pack_vault(VaultMark(bytes(16), 9, bytes(16)))),
     ]
     pack: Callable[[list[tuple[bytes, bytes]]], bytes] = lambda items: b"\0".join(  # noqa: E731 -- used once
         value for _, value in items

@@ -218,9 +218,20 @@ def test_repeats_alone_leave_the_mark_as_it_is() -> None:
 
 
 def test_events_of_another_vault_are_refused() -> None:
-    other = VaultMark(b"w" * 16, 99)
+    other = VaultMark(b"w" * 16, 99, bytes(16))
 
     with pytest.raises(IntegrityError, match=r"depend on vault 7676.* ones on 7777"):
+        newest_mark(VAULT, [events([1], vault=other)])
+
+
+def test_events_of_two_branches_of_a_vault_are_refused() -> None:
+    """Two copies of a vault that went on may have made as many keys."""
+    other = replace(VAULT, chain=b"d" * 16)
+
+    assert newest_mark(VAULT, [events([1], vault=VAULT)]) == VAULT
+    with pytest.raises(
+        IntegrityError, match=r"two branches of vault 7676.* 7 keys each"
+    ):
         newest_mark(VAULT, [events([1], vault=other)])
 
 

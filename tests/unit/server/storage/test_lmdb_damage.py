@@ -170,7 +170,7 @@ def of_events(place: Path) -> None:
 def test_a_damaged_vault_mark_is_found_at_loading(tmp_path: Path) -> None:
     of_events(tmp_path)
     with raw(tmp_path, META) as cursor:
-        cursor.put(VAULT, bytes(32))
+        cursor.put(VAULT, bytes(48))
 
     assert "vault mark: it is damaged" in error_of_load(tmp_path)
 
@@ -178,7 +178,7 @@ def test_a_damaged_vault_mark_is_found_at_loading(tmp_path: Path) -> None:
 def test_a_raw_log_with_the_mark_of_a_vault_is_not_loaded(tmp_path: Path) -> None:
     grown(tmp_path)
     with raw(tmp_path, META) as cursor:
-        cursor.put(VAULT, bytes(32))
+        cursor.put(VAULT, bytes(48))
 
     assert "unknown item b'vault'" in error_of_load(tmp_path)
 

@@ -49,9 +49,11 @@ def test_a_used_id_reads_as_written(
     assert unpack_used_id(event_id, pack_used_id(event_id, used)) == used
 
 
-@given(ids, u64)
-def test_a_vault_mark_reads_as_written(vault_id: bytes, count: int) -> None:
-    mark = VaultMark(vault_id, count)
+@given(ids, u64, ids)
+def test_a_vault_mark_reads_as_written(
+    vault_id: bytes, count: int, chain: bytes
+) -> None:
+    mark = VaultMark(vault_id, count, chain)
 
     assert unpack_vault(pack_vault(mark)) == mark
 
@@ -65,7 +67,7 @@ VALUES: dict[str, tuple[bytes, Callable[[bytes], object]]] = {
         pack_used_id(ID, UsedId(7, "producer", 9)),
         lambda value: unpack_used_id(ID, value),
     ),
-    "vault": (pack_vault(VaultMark(ID, 9)), unpack_vault),
+    "vault": (pack_vault(VaultMark(ID, 9, bytes(16))), unpack_vault),
 }
 
 

@@ -1,13 +1,13 @@
 """The suite of vaults catches vaults that are wrong."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from tallystick_server.errors import ServerError
 from tallystick_server.storage.base import VaultMark
-from tallystick_server.vault.base import Vault, VaultKey
+from tallystick_server.vault.base import NO_KEYS, Vault, VaultKey
 from tallystick_server.vault.conformance import CASES, Bench
 from tallystick_server.vault.memory import MemoryVault
 
@@ -47,7 +47,24 @@ class MarksTooLow(MemoryVault):
     """Gives a mark that leaves out the newest key."""
 
     def mark(self) -> VaultMark:
-        return VaultMark(self.id, max(0, self.count - 1))
+        return replace(super().mark(), count=max(0, self.count - 1))
+
+
+class MarksTheCountAlone(MemoryVault):
+    """Tells states by the number of keys, as if each had the same ones."""
+
+    def mark(self) -> VaultMark:
+        return replace(super().mark(), chain=NO_KEYS)
+
+    def chain_at(self, count: int) -> bytes | None:
+        return NO_KEYS if count <= self.count else None
+
+
+class ForgetsItsStates(MemoryVault):
+    """Knows the state it is in, and none before."""
+
+    def chain_at(self, count: int) -> bytes | None:
+        return super().chain_at(count) if count == self.count else None
 
 
 class CutsNames(MemoryVault):
@@ -105,6 +122,8 @@ class AnswersWhenClosed(MemoryVault):
         (CutsNames, "check_found"),
         (ForgetsTheOldest, "check_kept"),
         (MarksTooLow, "check_marks"),
+        (MarksTheCountAlone, "check_branches"),
+        (ForgetsItsStates, "check_marks"),
         (TakesAnyNumber, "check_bounded"),
         (CountsCalls, "check_threads"),
         (ShowsItsKeys, "check_silent"),

@@ -14,9 +14,8 @@ from tallystick_server.errors import (
     UsageError,
     WrongKeyError,
 )
-from tallystick_server.storage.base import VaultMark
-from tallystick_server.vault.base import check_mark
-from tallystick_server.vault.copying import Copied, back_up, restore
+from tallystick_server.vault.base import Vault, check_mark
+from tallystick_server.vault.copying import back_up, restore
 from tallystick_server.vault.opening import open_vault
 from tallystick_server.vault.owner import DirectoryLock
 from tallystick_server.vault.rotation import RotationOrder, rotate
@@ -52,7 +51,7 @@ def test_a_copy_holds_all_keys_and_comes_back_as_it_was(
     back = restore(tmp_path / "copy", tmp_path / "other", ROOT, quiet)
 
     assert back == copied
-    assert copied.mark == VaultMark(copied.vault_id, 50)
+    assert (copied.mark.vault_id, copied.mark.count) == (copied.vault_id, 50)
     assert keys_at(tmp_path / "other") == keys_at(place) == made
     assert files(tmp_path / "copy") == COPY
 
@@ -218,8 +217,8 @@ def test_a_check_of_ones_own_may_refuse_a_copy(place: Path, tmp_path: Path) -> N
     make(place, keys=3)
     back_up(place, ROOT, tmp_path / "copy", quiet)
 
-    def refuse(copied: Copied) -> None:
-        raise IntegrityError(f"too old: {copied.state.count}")
+    def refuse(vault: Vault) -> None:
+        raise IntegrityError(f"too old: {vault.count}")
 
     with pytest.raises(IntegrityError, match="too old: 3"):
         restore(tmp_path / "copy", tmp_path / "other", ROOT, quiet, check=refuse)
@@ -244,6 +243,30 @@ def test_an_older_copy_that_goes_on_is_refused_by_the_mark_of_the_log(
     with pytest.raises(IntegrityError, match="needs vault state 9, this vault has 4"):
         check_mark(older, mark, needed_by="the log audit")
     older.close()
+
+
+def test_an_older_copy_that_made_more_keys_of_its_own_is_refused_by_the_mark(
+    place: Path, tmp_path: Path
+) -> None:
+    """It has more keys than the log needs, and not the one that the log needs."""
+    make(place, keys=100)
+    back_up(place, ROOT, tmp_path / "copy", quiet)
+    vault = open_vault(place, ROOT)
+    before = vault.mark()
+    vault.ensure([b"alice, after the backup"])
+    mark = vault.mark()
+    vault.close()
+    restore(tmp_path / "copy", tmp_path / "other", ROOT, quiet)
+    for drill in (1, 10):
+        branch = open_vault(tmp_path / "other", ROOT)
+        branch.ensure([b"drill %d" % number for number in range(drill)])
+
+        check_mark(branch, before, needed_by="the log audit")
+        with pytest.raises(
+            IntegrityError, match="state 101 of another branch: this is"
+        ):
+            check_mark(branch, mark, needed_by="the log audit")
+        branch.close()
 
 
 def test_a_copy_of_before_a_rotation_comes_back(place: Path, tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_what_is_no_row_is_refused(row: bytes) -> None:
 
 def test_a_state_reads_back_in_its_vault_alone() -> None:
     cipher = first()
-    state = State(9, 7, b"12345678")
+    state = State(9, 7, b"12345678", b"c" * 16)
 
     data = cipher.seal_state(state, IV)
 

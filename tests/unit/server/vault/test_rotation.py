@@ -13,7 +13,9 @@ from tallystick_server.errors import (
     UsageError,
     WrongKeyError,
 )
+from tallystick_server.vault.base import check_mark
 from tallystick_server.vault.copying import restore
+from tallystick_server.vault.create import create_vault
 from tallystick_server.vault.files import read_generation
 from tallystick_server.vault.generation import Generation
 from tallystick_server.vault.opening import open_vault
@@ -39,6 +41,10 @@ def place(tmp_path: Path) -> Path:
 
 
 def quiet(_what: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
+
+
+def quiet_rows(_done: int, _total: int) -> None:
     """Tell nobody."""
 
 
@@ -94,6 +100,29 @@ def test_keys_are_made_after_a_rotation_as_before_it(place: Path) -> None:
     assert (len(more), vault.count) == (5, 5)
     assert {name: more[name] for name in made} == made
     vault.close()
+
+
+def test_a_mark_of_before_a_rotation_fits_after_it_and_in_its_backup(
+    place: Path, tmp_path: Path
+) -> None:
+    create_vault(place, ROOT)
+    vault = open_vault(place, ROOT)
+    marks = [vault.mark()]
+    for count in range(1, 1100):
+        vault.ensure([b"person %d" % count])
+        marks.append(vault.mark())
+    vault.close()
+
+    rotate(RotationOrder(place, tmp_path / "backup"), ROOT, quiet)
+    restore(tmp_path / "backup", tmp_path / "other", ROOT, quiet)
+
+    for vault in (open_vault(place, ROOT), open_vault(tmp_path / "other", ROOT)):
+        for mark in marks:
+            check_mark(vault, mark, needed_by="the log audit")
+        vault.check_rows(quiet_rows)
+        vault.ensure([b"one more"])
+        check_mark(vault, marks[-1], needed_by="the log audit")
+        vault.close()
 
 
 def test_an_empty_vault_is_rotated(place: Path) -> None:

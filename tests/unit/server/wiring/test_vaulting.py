@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+import lmdb
 import pytest
 
 from tallystick_merkle.genesis import EVENTS
@@ -20,8 +21,11 @@ from tallystick_server.errors import (
     WrongKeyError,
 )
 from tallystick_server.log.create import create_log
+from tallystick_server.log.paths import store_directory
 from tallystick_server.storage.base import VaultMark
-from tallystick_server.vault.copying import back_up
+from tallystick_server.storage.records import META
+from tallystick_server.storage.sides import VAULT, pack_vault
+from tallystick_server.vault.copying import back_up, restore
 from tallystick_server.vault.opening import open_vault
 from tallystick_server.vault.root import FileRoot
 from tallystick_server.wiring.vaulting import (
@@ -138,7 +142,7 @@ def test_a_vault_that_is_older_than_a_log_refuses_the_start(
 ) -> None:
     make_vault(settings)
     mark = mark_after(settings, 3)
-    newer = VaultMark(mark.vault_id, 4)
+    newer = VaultMark(mark.vault_id, 4, mark.chain)
     settings = settings.model_copy(update={"read_only": read_only})
 
     with pytest.raises(IntegrityError, match="the log b needs vault state 4, this vau"):
@@ -147,6 +151,65 @@ def test_a_vault_that_is_older_than_a_log_refuses_the_start(
     vault = open_server_vault(settings, {"a": mark})
     assert vault is not None
     vault.close()
+
+
+def make_branch(settings: ServerSettings, copy: Path) -> VaultMark:
+    """Take a backup, make one key more, and give the mark of that state.
+
+    The backup is then brought back, and makes two keys of its own.
+    """
+    root, place = FileRoot(root_of(settings)), settings.data / "vault"
+    back_up(place, root, copy, lambda *_: None)
+    mark = mark_after(settings, 4)
+    shutil.rmtree(place)
+    restore(copy, place, root, lambda *_: None)
+    vault = open_vault(place, root)
+    vault.ensure([b"a drill", b"and another"])
+    vault.close()
+    return mark
+
+
+@pytest.mark.parametrize("read_only", [False, True], ids=["writes", "reads"])
+def test_a_copy_of_the_vault_that_went_on_by_itself_refuses_the_start(
+    settings: ServerSettings, tmp_path: Path, read_only: bool
+) -> None:
+    make_vault(settings)
+    mark_after(settings, 3)
+    mark = make_branch(settings, tmp_path / "copy")
+    settings = settings.model_copy(update={"read_only": read_only})
+
+    with pytest.raises(IntegrityError, match="the log a needs vault state 4 of anothe"):
+        open_server_vault(settings, {"a": mark})
+
+
+def store_mark(settings: ServerSettings, mark: VaultMark) -> None:
+    """Write the mark into the store of the log audit, as its last commit would."""
+    place = store_directory(settings.data, "audit")
+    with (
+        lmdb.open(str(place), max_dbs=16, lib_version=0) as env,
+        env.begin(write=True, db=env.open_db(META, create=False)) as write,
+    ):
+        write.put(VAULT, pack_vault(mark))
+
+
+def test_a_backup_of_another_branch_is_not_brought_back(
+    settings: ServerSettings, tmp_path: Path
+) -> None:
+    make_vault(settings)
+    make_log(settings, "audit", EVENTS)
+    mark_after(settings, 3)
+    mark = make_branch(settings, tmp_path / "copy")
+    store_mark(settings, mark)
+    root, place = FileRoot(root_of(settings)), settings.data / "vault"
+    back_up(place, root, tmp_path / "branch", lambda *_: None)
+    shutil.rmtree(place)
+
+    with pytest.raises(
+        IntegrityError, match="log audit needs vault state 4 of another"
+    ):
+        restore_vault(settings, tmp_path / "branch", lambda *_: None)
+
+    assert not place.exists()
 
 
 def test_without_the_vault_or_its_key_a_server_that_writes_does_not_start(
