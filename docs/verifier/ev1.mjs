@@ -27,6 +27,28 @@ const FREE_ROOTS = new Set([
   'details',
 ]);
 
+// Control characters and, fixed as of Unicode 15, format characters.
+const UNSEEN = new RegExp(
+  '[\\0-\\x1f\\x7f-\\x9f\\xad\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u0890\\u0891\\u08e2\\u180e'
+  + '\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u2064\\u2066-\\u206f\\ufeff\\ufff9-\\ufffb\\u{110bd}'
+  + '\\u{110cd}\\u{13430}-\\u{1343f}\\u{1bca0}-\\u{1bca3}\\u{1d173}-\\u{1d17a}\\u{e0001}'
+  + '\\u{e0020}-\\u{e007f}]', 'u');
+
+/** Whether a text may be a part of a name, or an id. */
+function isPlain(text, most) {
+  const size = [...text].length;
+  return size >= 1 && size <= most && !UNSEEN.test(text) && text.normalize('NFC') === text;
+}
+
+/** Whether a name may be a free field's: the id of a thing, or parts below a known root. */
+function isFree(name) {
+  if (/^targets\/[0-9]$/.test(name)) return true;
+  const [root, ...rest] = name.split('/');
+  const parts = rest.map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  return FREE_ROOTS.has(root) && rest.length <= 3 && !/~(?![01])/.test(name)
+    && parts.every((part) => isPlain(part, 128));
+}
+
 /** The name that a slot must have; '' where no field may stand, null for free names. */
 function coreName(group, slot) {
   if (group === 0) return FACTS[slot] ?? '';
@@ -69,7 +91,7 @@ export function checkDisclosure(groups, leaf) {
   const digests = groups.map(groupDigest);
   need(sha256(0x23, ...digests).equals(commitment), 'commitment', 'not of this leaf');
   const shown = groups.flatMap(checkGroup);
-  checkSecond(shown);
+  checkSecond(shown, groups.flatMap((group) => (Buffer.isBuffer(group) ? [] : group[1] ?? [])));
   for (const field of shown) checkShape(...field);
   checkTargets(shown, groups.length);
   const slots = groups.flatMap((group) => (Buffer.isBuffer(group) ? [] : group[0]));
@@ -125,23 +147,23 @@ function checkPlaces(number, placed, misplaced, unordered) {
       need(core !== '' && name === core, misplaced, `${name} in group ${number}, slot ${at}`);
       continue;
     }
-    const parts = name.split('/');
-    const isFree = FREE_ROOTS.has(parts[0]) && parts.length <= 4 && !/~(?![01])/.test(name);
-    need(isFree || name.startsWith('targets/'), misplaced, `${name} is no free name`);
+    need(isFree(name), misplaced, `${name} is no free name`);
     const key = encode(name);
     need(Buffer.compare(last, key) < 0, unordered, `${name} does not ascend`);
     last = key;
   }
 }
 
-function checkSecond(shown) {
+/** No name twice among those shown, and no free one, shown or listed, below another. */
+function checkSecond(shown, listed) {
   const names = shown.map((field) => field[2]);
   const once = names.filter((name) => name !== 'names' && name !== 'target');
   need(new Set(once).size === once.length, 'second', 'two values of one name');
-  for (const name of once.filter((one) => !one.startsWith('targets/'))) {
+  const free = new Set([...once, ...listed].filter((name) => FREE_ROOTS.has(name.split('/')[0])));
+  for (const name of free) {
     const parts = name.split('/');
     const above = parts.slice(1).map((_, at) => parts.slice(0, at + 1).join('/'));
-    need(!above.some((one) => once.includes(one)), 'second', `${name} lies below another`);
+    need(!above.some((one) => free.has(one)), 'second', `${name} lies below another`);
   }
 }
 
@@ -152,6 +174,7 @@ const isId = (value) => isText(value)
   && /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(value);
 const isListOf = (...kinds) => (value) => Array.isArray(value)
   && value.length === kinds.length && kinds.every((kind, at) => kind(value[at]));
+const isPlainId = (value) => isText(value) && isPlain(value, 256);
 const isResult = (value) => ['success', 'failure', 'denied'].includes(value);
 const isSchema = isListOf(isText, isInt);
 const isEntry = isListOf(isText, (value) => isInt(value) && value >= 0n);
@@ -167,13 +190,29 @@ const SHAPES = {
   targets: (value) => Array.isArray(value) && value.length <= 10 && value.every(isEntry),
   region: isTextOrNull,
   corrects: (value) => value === null || isId(value),
-  actor: isListOf(isText, isText),
-  target: isListOf(isText, isText),
+  actor: isListOf(isText, isPlainId),
+  target: isListOf(isText, isPlainId),
 };
 
+/** Whether a value may stand in a free field: no bytes, 64 bits, at most 11 levels. */
+function isValue(value, levels = 11) {
+  if (isInt(value)) return value >= -(1n << 63n) && value < 1n << 64n;
+  if (value === null || isText(value) || typeof value === 'boolean') return true;
+  const isInner = (item) => isValue(item, levels - 1);
+  if (Array.isArray(value)) return levels > 0 && value.every(isInner);
+  if (!(value instanceof Map) || levels === 0) return false;
+  return [...value].every(([name, item]) => isPlain(name, 128) && isInner(item));
+}
+
+/** A map that has become fields of its own is no value: of four parts on it stays one. */
+function isFreeValue(name, value) {
+  const isSplit = value instanceof Map && value.size > 0 && name.split('/').length < 4;
+  return !isSplit && isValue(value);
+}
+
 function checkShape(group, slot, name, value) {
-  const fits = name.startsWith('targets/') ? isText : SHAPES[name] ?? (() => true);
-  need(fits(value), 'shape', `${name} in group ${group}`);
+  const free = name.startsWith('targets/') ? isPlainId : (one) => isFreeValue(name, one);
+  need((SHAPES[name] ?? free)(value), 'shape', `${name} in group ${group}`);
 }
 
 /** The id of a target counts only where `targets` is shown, and says where it belongs. */
@@ -246,8 +285,13 @@ export function show(value) {
   if (value instanceof Map) {
     return `{${[...value].map(([key, item]) => `${show(key)}: ${show(item)}`).join(', ')}}`;
   }
+  return harmless(JSON.stringify(value));
+}
+
+/** Write a text so that a terminal shows all of it and obeys nothing. */
+function harmless(text) {
   const hide = (mark) => `\\u{${mark.codePointAt(0).toString(16)}}`;
-  return JSON.stringify(value).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, hide);
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, hide);
 }
 
 const MEANING = {
@@ -298,7 +342,8 @@ function main(words) {
     return found.verdict === 'witnessed' ? 0 : 3;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    console.error(error.reason === 'usage' ? error.message : `REFUSED, ${error.message}`);
+    const why = harmless(error.message.slice(0, 400));
+    console.error(error.reason === 'usage' ? why : `REFUSED, ${why}`);
     return ['usage', 'malformed'].includes(error.reason) ? 2 : 1;
   }
 }

@@ -1,8 +1,9 @@
-"""What the core fields of a disclosure may say: shapes, and how they fit together.
+"""What the values of a disclosure may be: shapes, and how they fit together.
 
-A core value that no sealer of ours writes is refused, so that a reader can rely on the
-shape of what was checked; and the ids of targets are believed only where `targets` says
-that they belong (D17).
+A value that no sealer of ours writes is refused, so that a reader can rely on the shape
+of what was checked, and so that a free field is said in one way: a map that the layout
+would have split into fields is none.  The ids of targets are believed only where
+`targets` says that they belong (D17).
 """
 
 from __future__ import annotations
@@ -10,8 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tallystick_merkle.errors import ProofError
-from tallystick_merkle.event import MAX_NUMBER, MAX_TARGETS, OUTCOMES, is_event_id
+from tallystick_merkle.errors import MalformedError, ProofError
+from tallystick_merkle.event import (
+    MAX_ID,
+    MAX_NUMBER,
+    MAX_PARTS,
+    MAX_TARGETS,
+    OUTCOMES,
+    check_plain,
+    check_value,
+    is_event_id,
+)
 from tallystick_merkle.eventjson import MAX_TIME_MS
 from tallystick_merkle.hashing import HASH_SIZE
 from tallystick_merkle.layout import ACTOR, NAMES, TARGET, THING
@@ -21,14 +31,17 @@ Groups = Sequence[Mapping[str, Any] | None]
 
 
 def check_core(groups: Groups) -> None:
-    """Raise ProofError for a core value out of shape, or a target out of place."""
+    """Raise ProofError for a value out of shape, or a target out of place."""
     for number, group in enumerate(groups):
         for name, value in (group or {}).items():
             check = _SHAPES.get(name)
-            if check is not None and not check(value):
-                raise ProofError(f"group {number}: {name} has a value out of shape")
-            if name.startswith(THING) and not isinstance(value, str):
-                raise ProofError(f"group {number}: {name[:80]!r} is no id")
+            if name.startswith(THING):
+                if not _is_id(value):
+                    raise ProofError(f"group {number}: {name[:80]!r} is no id")
+            elif not (check(value) if check else _is_free(name, value)):
+                raise ProofError(
+                    f"group {number}: {name[:80]!r} has a value out of shape"
+                )
     _check_targets(groups)
 
 
@@ -61,6 +74,27 @@ def _is_thing(name: str, number: int, listed: Sequence[Sequence[Any]]) -> bool:
     return number == 1 and name in things
 
 
+def _is_free(name: str, value: object) -> bool:
+    """Whether a free field may have this value: what the layout splits is none."""
+    if isinstance(value, dict) and value and name.count("/") < MAX_PARTS - 1:
+        return False
+    try:
+        check_value(value, where="")
+    except MalformedError:
+        return False
+    return True
+
+
+def _is_id(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        check_plain(value, most=MAX_ID, where="")
+    except MalformedError:
+        return False
+    return True
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
@@ -78,7 +112,7 @@ def _is_id_or_none(value: object) -> bool:
 
 
 def _is_ref(value: object) -> bool:
-    return _is_list(value, str, str)
+    return isinstance(value, list) and _is_list(value, str, str) and _is_id(value[1])
 
 
 def _is_outcome(value: object) -> bool:

@@ -12,8 +12,8 @@ Checking it needs the leaf and nothing else: the slots come to the G_j, these to
 of the leaf.  Beyond that, so that one event cannot tell two stories (§6.3, D17):
 
 - a core name stands at its place and nowhere else, and nothing else stands there;
-- free names ascend within a group; over all groups no name is shown twice, and none
-  below another;
+- free names ascend within a group, and are such as events have; over all groups no
+  name is shown twice, and none that is shown or listed lies below another;
 - where a group's names are shown they are the committed ones, each once, and each field
   shown is at its own place among them: no other value of that name is there;
 - the id of a target is shown only with `targets`, which says where it belongs.
@@ -38,6 +38,7 @@ from tallystick_merkle.layout import (
     TARGET,
     THING,
     core_name,
+    is_thing,
     names_digest,
 )
 from tallystick_merkle.leaf import EventLeaf
@@ -184,14 +185,16 @@ def check_disclosure(disclosure: Disclosure, leaf: EventLeaf) -> Disclosed:
         raise ProofError("the disclosure is not of this leaf")
     shown: list[Mapping[str, Any] | None] = []
     seen: set[str] = set()
+    known: set[str] = set()
     hidden = 0
     for number, group in enumerate(disclosure):
         if isinstance(group, bytes):
             shown.append(None)
             continue
         shown.append(_check_group(group, number, seen))
+        known.update(group.names or ())
         hidden += sum(isinstance(slot, bytes) for slot in group.slots)
-    _check_tree({name for name in seen if name not in RESERVED})
+    _check_tree((known | seen) - RESERVED)
     check_core(shown)
     return Disclosed(leaf.time_ms, tuple(shown), hidden, _is_single(disclosure))
 
@@ -277,7 +280,7 @@ def _check_group(group: ShownGroup, number: int, seen: set[str]) -> dict[str, An
 
 def _check_free(name: str, last: bytes, where: str) -> bytes:
     """Check a free name; give its encoding, that the next one has to be above."""
-    if name in RESERVED or not (name.startswith(THING) or is_free_name(name)):
+    if not (is_thing(name) if name.startswith(THING) else is_free_name(name)):
         raise ProofError(f"{where}: {name[:80]!r} is no free name")
     key = canonical.pack_text(name)
     if key <= last:

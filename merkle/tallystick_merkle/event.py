@@ -16,7 +16,8 @@
 JSON Pointer's escapes, down to four parts; what is deeper, an empty map and every array
 stay one value.  Values are integers of 64 bits, texts, booleans, null, and arrays and
 maps of those: no floats (write decimals as text), so that there is one spelling.
-Texts are kept as they came; names and ids have to be NFC, since they are compared.
+Texts are kept as they came; names and ids have to be NFC and without characters that
+nobody sees, since they are compared.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
-from unicodedata import category, is_normalized
+from unicodedata import is_normalized
 
 from tallystick_merkle.canonical import pack, pack_text
 from tallystick_merkle.errors import MalformedError
@@ -110,6 +111,17 @@ SCHEMA_ID = r"[a-z][a-z0-9._-]{0,127}"
 
 MAX_ACTION = 128
 """Longest action, in characters."""
+
+_FORMATS = (
+    r"\u00AD\u0600-\u0605\u061C\u06DD\u070F\u0890\u0891\u08E2\u180E\u200B-\u200F"
+    r"\u202A-\u202E\u2060-\u2064\u2066-\u206F\uFEFF\uFFF9-\uFFFB\U000110BD\U000110CD"
+    r"\U00013430-\U0001343F\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0001"
+    r"\U000E0020-\U000E007F"
+)  # category Cf of Unicode 15
+_FORMAT = re.compile(f"[{_FORMATS}]")
+
+UNSEEN = re.compile(rf"[\x00-\x1F\x7F-\x9F\uD800-\uDFFF{_FORMATS}]")
+"""A character that stands in no name and no id: control, surrogate, format."""
 
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
@@ -195,7 +207,10 @@ def is_event_id(text: str) -> bool:
 def check_plain(text: str, *, most: int, where: str) -> None:
     """Raise MalformedError unless `text` may be a name or an id.
 
-    1 to `most` characters, NFC, no control characters, no lone surrogates.
+    1 to `most` characters, NFC; no control characters, no lone surrogates, and no
+    format characters (zero width, direction of writing: what is read alike should be
+    alike).  Which those are is fixed, whatever Unicode adds later: two verifiers must
+    not come to two verdicts.
     """
     if not 1 <= len(text) <= most:
         raise MalformedError("event", f"expected 1 to {most} characters", where=where)
@@ -203,8 +218,12 @@ def check_plain(text: str, *, most: int, where: str) -> None:
         if not text.isprintable():
             raise MalformedError("event", "a control character", where=where)
         return
-    if any(category(one) in ("Cc", "Cs") for one in text):
-        raise MalformedError("event", "a control character", where=where)
+    if hidden := UNSEEN.search(text):
+        is_format = _FORMAT.match(hidden[0]) is not None
+        why = f"a format character, U+{ord(hidden[0]):04X}"
+        raise MalformedError(
+            "event", why if is_format else "a control character", where=where
+        )
     if not is_normalized("NFC", text):
         raise MalformedError("event", "not in Unicode normal form NFC", where=where)
 
@@ -228,8 +247,14 @@ def unescape(part: str) -> str:
 def is_free_name(name: str) -> bool:
     """Whether a name may be that of a free field: its root, its parts, its escapes."""
     parts = name.split("/", MAX_PARTS)
-    is_known = parts[0] in EXTRA_ROOTS and len(parts) <= MAX_PARTS
-    return is_known and _BAD_ESCAPE.search(name) is None
+    if parts[0] not in EXTRA_ROOTS or len(parts) > MAX_PARTS:
+        return False
+    try:
+        for part in parts[1:]:
+            check_plain(unescape(part), most=MAX_NAME, where=name)
+    except MalformedError:
+        return False
+    return True
 
 
 def flatten(extra: Mapping[str, Value]) -> tuple[Field, ...]:

@@ -15,6 +15,7 @@ shown to be one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
@@ -148,6 +149,11 @@ def core_name(group: int, slot: int) -> str | None:
     if slot == 0:
         return ACTOR if group == 1 else TARGET
     return NAMES if slot == 1 else None
+
+
+def is_thing(name: str) -> bool:
+    """Whether a name is that of the id of a target: `targets/` and 0 to 9."""
+    return _THING.fullmatch(name) is not None
 
 
 def assemble(groups: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
@@ -305,6 +311,7 @@ _OBJECTS = {
     "schema": ("id", "version"),
     "producer": ("service", "instance", "epoch", "sequence"),
 }
+_THING = re.compile(THING + "[0-9]")
 _HEADS = tuple(_head(name) for name in CORE)
 _ACTOR_HEAD, _TARGET_HEAD, _NAMES_HEAD = _head(ACTOR), _head(TARGET), _head(NAMES)
 _FACT_NAMES = names_pair(CORE)

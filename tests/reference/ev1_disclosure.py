@@ -3,10 +3,11 @@
 A refusal has a reason: `malformed` (the bytes), `commitment` (another event or leaf),
 `place` (a name where it may not stand), `order` (free names that do not ascend),
 `second` (two values for one name), `names` (a list of names that does not fit), `shape`
-(a core value that none has), `targets` (a target without the list that announces it).
+(a value that none has), `targets` (a target without the list that announces it).
 """
 
 import re
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -93,12 +94,14 @@ def check(data: bytes, leaf: bytes) -> list[Shown]:
     once = [one.name for one in shown if one.name not in ("names", "target")]
     if len(once) != len(set(once)):
         raise RefusedError("second", "a name twice")
-    if any(
-        one.startswith(f"{above}/")
-        for one in once
-        for above in once
-        if not one.startswith("targets/")
-    ):
+    listed = [
+        name
+        for group in groups
+        if not isinstance(group, bytes)
+        for name in group[1] or []
+    ]
+    free = [name for name in [*once, *listed] if name not in CORE]
+    if any(one.startswith(f"{above}/") for one in free for above in free):
         raise RefusedError("second", "a name below another")
     for one in shown:
         if not _has_shape(one.name, one.value):
@@ -198,7 +201,7 @@ def _check_order(placed: list[tuple[int, str]], group: int) -> None:
         if expected == "" or (expected is not None and name != expected):
             raise RefusedError("place", f"{name} at slot {slot} of group {group}")
         if expected is None:
-            if not name.startswith("targets/") and not _is_free(name):
+            if not _is_free(name):
                 raise RefusedError("place", f"{name} is no free name")
             free.append(dcbor.encode(name))
     if free != sorted(set(free)):
@@ -206,9 +209,36 @@ def _check_order(placed: list[tuple[int, str]], group: int) -> None:
 
 
 def _is_free(name: str) -> bool:
+    if name in [f"targets/{at}" for at in range(10)]:
+        return True
     root, *rest = name.split("/")
     escapes = re.findall("~.?", name, re.DOTALL)
-    return root in EXTRA_ROOTS and len(rest) < 4 and set(escapes) <= {"~0", "~1"}
+    if root not in EXTRA_ROOTS or len(rest) > 3 or not set(escapes) <= {"~0", "~1"}:
+        return False
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in rest]
+    return all(_is_plain(part, 128) for part in parts)
+
+
+def _is_plain(text: str, most: int) -> bool:
+    """Whether a text may be a part of a name, or an id."""
+    codes = [ord(one) for one in text]
+    if not 1 <= len(codes) <= most or unicodedata.normalize("NFC", text) != text:
+        return False
+    return not any(low <= code <= high for code in codes for low, high in _UNSEEN)
+
+
+def _is_value(value: Any, levels: int = 11) -> bool:  # noqa: ANN401 -- whatever was shown
+    """Whether a value may stand in a free field."""
+    if type(value) is int:
+        return -(2**63) <= value <= 2**64 - 1
+    if type(value) is list:
+        return levels > 0 and all(_is_value(one, levels - 1) for one in value)
+    if type(value) is dict:
+        return levels > 0 and all(
+            _is_plain(name, 128) and _is_value(one, levels - 1)
+            for name, one in value.items()
+        )
+    return value is None or type(value) in (str, bool)
 
 
 def _check_names(shown: list[Shown], names: list[str], group: int, slots: int) -> None:
@@ -249,7 +279,12 @@ def _check_targets(shown: list[Shown], groups: int) -> None:
 
 def _has_shape(name: str, value: Any) -> bool:  # noqa: ANN401 -- whatever was shown
     if name.startswith("targets/"):
-        return type(value) is str
+        return type(value) is str and _is_plain(value, 256)
+    if name in ("actor", "target"):
+        return _kinds(value) == "str str" and _is_plain(value[1], 256)
+    if name not in CORE:
+        is_split = type(value) is dict and value and name.count("/") < 3
+        return not is_split and _is_value(value)
     if name == "targets":
         return (
             type(value) is list
@@ -267,7 +302,7 @@ def _has_shape(name: str, value: Any) -> bool:  # noqa: ANN401 -- whatever was s
         return is_pair and value[0] in results
     if name == "occurred_at":
         return type(value) is int and 0 <= value <= 253402300799999
-    return name not in _KINDS or _kinds(value) in _KINDS[name]
+    return _kinds(value) in _KINDS[name]
 
 
 def _kinds(value: object) -> str:
@@ -286,6 +321,13 @@ _KINDS = {
     "schema": ("str int", "a NoneType"),
     "producer": ("str str int int",),
     "region": ("a str", "a NoneType"),
-    "actor": ("str str",),
-    "target": ("str str",),
 }
+_UNSEEN = [
+    (0x0, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x600, 0x605), (0x61C, 0x61C),
+    (0x6DD, 0x6DD), (0x70F, 0x70F), (0x890, 0x891), (0x8E2, 0x8E2), (0x180E, 0x180E),
+    (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x2064), (0x2066, 0x206F),
+    (0xD800, 0xDFFF), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB), (0x110BD, 0x110BD),
+    (0x110CD, 0x110CD), (0x13430, 0x1343F), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A),
+    (0xE0001, 0xE0001), (0xE0020, 0xE007F),
+]  # fmt: skip
+"""Control characters, surrogates, and format characters as of Unicode 15."""

@@ -20,6 +20,7 @@ NAMES = (
     "event_id", "names", "tenant", "action", "outcome", "targets", "actor", "target",
     "targets/0", "targets/1", "targets/9", "targets/", "reason", "reason/x", "details",
     "details/a", "detail", "request/ip", "before/role", "after/role", "",
+    "details/a/b/c", "details/e\u0301", "details/a\u200b", "details/", "reason/x~",
 )  # fmt: skip
 
 VALUES: tuple[object, ...] = (
@@ -27,6 +28,7 @@ VALUES: tuple[object, ...] = (
     [["user", 2]], [["user", 0], ["file", 0]], [["user", 1]],
     [["user", 2], ["user", 3]],
     ["success", None], ["user", "x"], "01980f3a-5c2e-7d41-9b6a-0123456789ab",
+    {"a": 1}, [{"a\u200b": 1}], [b""], -(2**63), -(2**63) - 1, ["user", "x\u200b"],
 )  # fmt: skip
 
 

@@ -204,6 +204,14 @@ def test_the_command_ends_with_2_when_it_is_called_wrongly(words: list[str]) -> 
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_the_command_names_a_missing_file_without_what_a_terminal_obeys() -> None:
+    done = node(str(VERIFIER), "\x1b[31m\u202e.evidence")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.rstrip("\n").isprintable()
+    assert "\\u{202e}" in done.stderr
+
+
 def test_the_command_writes_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
     whole = CASES["shown-texts"]
     program = (

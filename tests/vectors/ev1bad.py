@@ -286,7 +286,8 @@ def targets() -> dict[str, Case]:
 
     def thing(name: str) -> Case:
         sealed = put(1, 4, name, "apollo")
-        return lied(f"named {name[:40]}", "targets", sealed, [(0, 8), (1, 4)])
+        reason = "targets" if name in ("targets/0", "targets/2") else "place"
+        return lied(f"named {name[:40]}", reason, sealed, [(0, 8), (1, 4)])
 
     return {
         "target-without-targets": lied("not announced", "targets", base(), [(2, 0)]),

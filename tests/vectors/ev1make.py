@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.vectors import ev1bad, ev1bundles, ev1good, ev1parts
+from tests.vectors import ev1bad, ev1bundles, ev1good, ev1parts, ev1stories
 from tests.vectors.ev1good import Case
 
 FOLDER = Path(__file__).resolve().parent / "ev1"
@@ -22,6 +22,7 @@ def cases() -> dict[str, Case]:
         {f"shown-{name}": one for name, one in ev1good.disclosures().items()},
         {"record": ev1good.record()},
         ev1bad.all_cases(),
+        ev1stories.all_cases(),
         {f"malformed-{name}": one for name, one in ev1parts.malformed().items()},
         ev1parts.leaves(),
         ev1parts.index_entries(),

@@ -21,8 +21,10 @@ TARGETS = {"targets": [["user", 2], ["file", 0], ["user", 1]]}
         [TARGETS, {"actor": ["user", "a"], "targets/1": "f"}, {"target": USER}],
         [{"schema": None, "region": None, "corrects": None}, None],
         [{"schema": ["user.role", 3], "outcome": ["denied", "403"]}, None],
+        [None, {"details/a": {}, "details/b": [{"c": 1}], "after/x/y/z": {"w": 1}}],
+        [None, {"details/a": -(2**63), "details/b": 2**64 - 1}],
     ],
-    ids=["hidden", "empty", "none", "list", "all", "null", "values"],
+    ids=["hidden", "empty", "none", "list", "all", "null", "values", "maps", "least"],
 )
 def test_what_fits_together_is_taken(groups: list[Any]) -> None:
     check_core(groups)
@@ -44,6 +46,12 @@ def test_what_fits_together_is_taken(groups: list[Any]) -> None:
             "group 2 is no target's",
         ),
         ([TARGETS, {"targets/1": None}, None], "is no id"),
+        ([TARGETS, {"targets/1": "a\u200b"}, None], "is no id"),
+        ([None, {"actor": ["user", "a\u200b"]}], "'actor' has a value out of shape"),
+        ([None, {"details": {"a": 1}}], "'details' has a value out of shape"),
+        ([None, {"after/x/y": {"z": 1}}], "'after/x/y' has a value out of shape"),
+        ([None, {"after/x": b""}], "'after/x' has a value out of shape"),
+        ([None, {"after/x": -(2**63) - 1}], "'after/x' has a value out of shape"),
     ],
 )
 def test_what_does_not_fit_is_refused(groups: list[Any], why: str) -> None:

@@ -26,6 +26,7 @@ from tests.reference.ev1_layout import groups_of
 from tests.unit.merkle.events import PLACED, TENANT, Json, json_events
 from tests.unit.merkle.hostile import check_parser, hostile
 from tests.vectors.ev1events import Sealed, add, base, lie, other, seal
+from tests.vectors.ev1stories import added
 
 BASE = base()
 
@@ -300,6 +301,23 @@ def test_a_value_in_each_of_two_groups_is_not_single() -> None:
     assert not both.is_single
     with pytest.raises(ProofError, match="a second value"):
         read(sealed, sealed.show([(1, 5), (2, 3)], [1, 2]))
+
+
+@pytest.mark.parametrize("place", ["details", "details/amount"])
+def test_a_map_beside_what_it_is_split_into_is_refused_whichever_is_shown(
+    place: str,
+) -> None:
+    sealed = added({"details": {"amount": "1"}, "details/amount": "1000000"})
+
+    with pytest.raises(ProofError, match="a second value, below 'details'"):
+        read(sealed, sealed.show([sealed.place(place)], [1, 2]))
+
+
+def test_a_map_that_events_split_is_refused_though_names_stay_hidden() -> None:
+    sealed = added({"after/user": {"role": "viewer"}, "after/user/role": "admin"})
+
+    with pytest.raises(ProofError, match="'after/user' has a value out of shape"):
+        read(sealed, sealed.show([sealed.place("after/user")]))
 
 
 def test_the_longest_names_and_values_fit_a_disclosure() -> None:

@@ -1,6 +1,7 @@
 """The event and its fields: names of four parts, values of few kinds, bounds."""
 
 from typing import Any
+from unicodedata import category
 
 import pytest
 from hypothesis import given
@@ -185,3 +186,26 @@ def test_a_plain_text_may_be_an_id(text: str) -> None:
 def test_another_text_may_not_be_an_id(text: str) -> None:
     with pytest.raises(MalformedError, match="/actor/id"):
         check_plain(text, most=256, where="/actor/id")
+
+
+@pytest.mark.parametrize("mark", ["\u200b", "\u202e", "\ufeff", "\xad", "\U000e0041"])
+def test_a_character_that_nobody_sees_is_named(mark: str) -> None:
+    with pytest.raises(
+        MalformedError, match=rf"a format character, U\+{ord(mark):04X}"
+    ):
+        check_plain(f"alice{mark}", most=256, where="/actor/id")
+
+
+def test_what_is_refused_is_control_and_format_and_nothing_else() -> None:
+    refused, unseen = set(), set()
+    for code in range(0x110000):
+        one = chr(code)
+        if category(one) in ("Cc", "Cf", "Cs"):
+            unseen.add(code)
+        try:
+            check_plain(f"é{one}é", most=3, where="")
+        except MalformedError as error:
+            if "NFC" not in error.why:
+                refused.add(code)
+
+    assert refused == unseen | set(range(0x13439, 0x13440))
