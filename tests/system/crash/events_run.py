@@ -25,7 +25,13 @@ from tallystick_merkle.event import Event
 from tallystick_merkle.exchange.appending import LogAddress
 from tallystick_merkle.exchange.base import NO_RETRY
 from tallystick_merkle.exchange.eventreading import get_event
-from tallystick_merkle.exchange.events import Kept, draft, submit_event, submit_events
+from tallystick_merkle.exchange.events import (
+    Emitted,
+    Kept,
+    draft,
+    submit_event,
+    submit_events,
+)
 from tallystick_merkle.policy import Policy, parse_policy
 from tests.system.crash.calls import Call, Point
 from tests.system.crash.ends import judge_end
@@ -134,6 +140,7 @@ class Client:
                     self.log, event, policy=self._case.policy(), retry=NO_RETRY
                 )
             )
+            assert isinstance(got, Emitted)  # nothing is erased here
             self._keep(got.kept)
 
         self._try(submit)

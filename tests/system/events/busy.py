@@ -14,6 +14,7 @@ from tallystick_merkle.exchange.appending import LogAddress
 from tallystick_merkle.exchange.base import NO_RETRY
 from tallystick_merkle.exchange.eventreading import get_event
 from tallystick_merkle.exchange.events import (
+    Emitted,
     Kept,
     draft,
     encode_event,
@@ -60,6 +61,7 @@ class Producer:
         got = drive(
             submit_event(self.address, event, policy=self.log.policy, retry=NO_RETRY)
         )
+        assert isinstance(got, Emitted)  # nothing is erased here
         self._keep(got.kept)
         return got.kept.is_repeat
 
