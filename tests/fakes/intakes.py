@@ -117,6 +117,7 @@ class IntakeBench:
             keys=FakeLetterKeys(self.vault),
             clock=self.inner.clock,
             draw=urandom,
+            refusal=lambda: self.log.refusal if self.log.is_read_only else None,
         )
         self.producers = Producers()
         self.failures: list[BaseException] = []

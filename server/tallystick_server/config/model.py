@@ -292,13 +292,14 @@ class LogSettings(Section):
         ge=0,
         le=1_000_000,
         description="Refused events that are kept for another look; for one more, the"
-        " oldest goes. 0 keeps none. Of a log of events.",
+        " oldest goes of the principal that has most. 0 keeps none. Of a log of"
+        " events.",
     )
     dead_letters_max_bytes: int = Field(
         default=64 * 1024 * 1024,
         ge=0,
-        description="Bytes of refused events that are kept; for more, the oldest go."
-        " Of a log of events.",
+        description="Bytes of refused events that are kept; for more, the oldest go of"
+        " the principal that has most of them. Of a log of events.",
     )
     dead_letters_days: int = Field(
         default=30,

@@ -5,14 +5,18 @@ one before them has been told.  One that never is (its caller went away) is read
 the log.  The state is kept in a snapshot beside the log, with the index that it stands
 at: after a start only the rest is read again, and without a snapshot all of it.
 
-    data/derived/NAME/followed.cbor    CBOR {"format", "log", "position", "state"}
+    data/derived/NAME/followed.cbor    mac (32) || body
+    body    CBOR {"format", "log", "position", "root", "state"}
 
+It is believed only if this server wrote it: the MAC is under a key of the vault, and
+`root` is that of the tree at `position`.  Anything else is passed over, with a warning.
 It holds names of producers and schemas, and nothing of what events say of anybody.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -22,14 +26,17 @@ from typing import Protocol
 from tallystick_merkle import canonical
 from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.event import Event, Value
-from tallystick_server.errors import unusable
+from tallystick_server.errors import StoreError, unusable
 from tallystick_server.ingest.opened import CHUNK, Records
 
-FORMAT = 1
+FORMAT = 2
 """Version of the snapshot."""
 
 MAX_SNAPSHOT = 64 * 1024 * 1024
-"""Longest snapshot, in bytes."""
+"""Longest body of a snapshot, in bytes."""
+
+MAC_SIZE = 32
+"""Bytes of the MAC before the body: HMAC-SHA256."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,13 +68,22 @@ class Followed:
         origin: str,
         path: Path,
         size: Callable[[], int],
+        root_at: Callable[[int], bytes],
+        mac: Callable[[bytes], bytes],
     ) -> None:
-        """Follow the log of `origin`; `size` gives the size of its released head."""
+        """Follow the log of `origin`; `size` gives the size of its released head.
+
+        `root_at` gives the root at a size up to that.  `mac` gives the 32-byte MAC of
+        a body under a key that nobody else has; it may block, be called by any thread,
+        and raise StoreError where there is no key.
+        """
         self._followers = dict(followers)
         self._records = records
         self._origin = origin
         self._path = path
         self._size = size
+        self._root_at = root_at
+        self._mac = mac
         self._position = 0
         self._saved = -1
         self._waiting: dict[int, tuple[Event, int]] = {}
@@ -79,13 +95,16 @@ class Followed:
         return self._position
 
     def load(self) -> None:
-        """Begin from the snapshot, or from nothing where it is of no use."""
+        """Begin from the snapshot, or from nothing where it is of no use.
+
+        Blocks.  Raises IntegrityError where the tree cannot be read.
+        """
         before = {name: one.dump() for name, one in self._followers.items()}
         try:
             position = self._read(self._path.read_bytes())
         except FileNotFoundError:
             return
-        except (MalformedError, ValueError, OSError) as error:
+        except (MalformedError, ValueError, OSError, StoreError) as error:
             for name, follower in self._followers.items():
                 follower.load(before[name])  # one may have taken its part of it
             _log.warning(
@@ -121,18 +140,25 @@ class Followed:
         await self.reach(self._size())
 
     def save(self) -> Callable[[], None] | None:
-        """Give what writes the snapshot, to be run off the loop; None if it stands."""
+        """Give what writes the snapshot, to be run off the loop; None if it stands.
+
+        Raises IntegrityError where the tree cannot be read; what it gives raises
+        OSError, and StoreError where there is no key.
+        """
         if self._position == self._saved:
             return None
-        position = self._saved = self._position
+        position = self._position
+        root = self._root_at(position)
+        self._saved = position
         state = {name: one.dump() for name, one in self._followers.items()}
         body = {
             "format": FORMAT,
             "log": self._origin,
             "position": position,
+            "root": root,
             "state": state,
         }
-        return lambda: _write(self._path, canonical.pack(body))
+        return lambda: self._write(canonical.pack(body))
 
     def _tell(self) -> None:
         """Tell what waits and is next."""
@@ -151,7 +177,10 @@ class Followed:
 
     def _read(self, data: bytes) -> int:
         """Load a snapshot into the followers; give its position."""
-        body = canonical.decode(data, most=MAX_SNAPSHOT)
+        mac, packed = data[:MAC_SIZE], data[MAC_SIZE:]
+        if not hmac.compare_digest(mac, self._mac(packed)):
+            raise ValueError("not written by this server")
+        body = canonical.decode(packed, most=MAX_SNAPSHOT)
         if not isinstance(body, dict) or body.get("format") != FORMAT:
             raise ValueError("another format")
         if body.get("log") != self._origin:
@@ -159,11 +188,17 @@ class Followed:
         position, state = body.get("position"), body.get("state")
         if type(position) is not int or not 0 <= position <= self._size():
             raise ValueError("a snapshot that is ahead of the log")
+        if body.get("root") != self._root_at(position):
+            raise ValueError("the snapshot of another history of the log")
         if not isinstance(state, dict) or set(state) != set(self._followers):
             raise ValueError("a snapshot of other things")
         for name, follower in self._followers.items():
             follower.load(state[name])
         return position
+
+    def _write(self, packed: bytes) -> None:
+        """Write a snapshot down with its MAC."""
+        _replace(self._path, self._mac(packed) + packed)
 
 
 def _why(error: Exception) -> str:
@@ -173,7 +208,7 @@ def _why(error: Exception) -> str:
     return str(error)
 
 
-def _write(path: Path, data: bytes) -> None:
+def _replace(path: Path, data: bytes) -> None:
     """Replace the snapshot; it is whole at any time."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     beside = path.with_suffix(".new")

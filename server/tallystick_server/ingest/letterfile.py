@@ -1,4 +1,7 @@
-"""The file of the dead letters of one log: SQLite, bounded, oldest out first.
+"""The file of the dead letters of one log: SQLite, bounded, in fair shares.
+
+When there are too many, the oldest of the principal that has most goes: who fills the
+file pushes out his own.
 
     letters   id (never used twice), received_ms, principal, content_type, code, size,
               kid, note, body      the last two encrypted, see `letters`
@@ -6,6 +9,7 @@
 What is deleted is overwritten.  The file lies beside the logs, not in them (D20): it is
 no evidence, and it is not part of their backups.
 
+One process writes it; others may read it beside (`is_read_only`), and change nothing.
 Everything here blocks and belongs to one thread, the one that opened it.
 """
 
@@ -44,6 +48,7 @@ CREATE TABLE IF NOT EXISTS letters (
     body BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS letters_by_time ON letters (received_ms);
+CREATE INDEX IF NOT EXISTS letters_by_principal ON letters (principal, id);
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
@@ -60,18 +65,35 @@ class Bounds:
     days: int
 
 
+@dataclass(slots=True)
+class _Share:
+    """What a principal has: letters, bytes of them, and the oldest one's number."""
+
+    count: int = 0
+    bytes: int = 0
+    oldest: int = 0
+
+
 class LetterFile:
     """The letters on the disk. Raises StoreError when the file cannot be used."""
 
-    def __init__(self, path: Path, bounds: Bounds) -> None:
-        """Open the file, or make it."""
+    def __init__(
+        self, path: Path, bounds: Bounds, *, is_read_only: bool = False
+    ) -> None:
+        """Open the file, or make it; one that is only read must be there."""
         self._path = path
         self._bounds = bounds
         try:
-            self._base = _connect(path)
+            self._base = _connect_reading(path) if is_read_only else _connect(path)
         except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from error
-        self._count, self._bytes = self._measure()
+        self._shares: dict[str, _Share] = {}
+        self._count = self._bytes = self._version = 0
+        try:
+            self._look()
+        except BaseException:
+            self._base.close()
+            raise
 
     @property
     def count(self) -> int:
@@ -95,7 +117,7 @@ class LetterFile:
             except BaseException:
                 if self._base.in_transaction:  # some errors have ended it already
                     self._base.execute("ROLLBACK")
-                self._count, self._bytes = self._measure()
+                self._measure()
                 raise
             self._base.execute("COMMIT")
         except sqlite3.Error as error:
@@ -109,6 +131,7 @@ class LetterFile:
 
     def newest(self, *, before: int | None, limit: int) -> list[Stored]:
         """Give letters without their bodies, newest first, those below an id."""
+        self._look()
         where = "" if before is None else "WHERE id < ?"
         given = (limit,) if before is None else (before, limit)
         rows = self._rows(
@@ -131,7 +154,7 @@ class LetterFile:
             )
         except sqlite3.Error as error:
             raise self._unusable(error) from error
-        self._count, self._bytes = self._measure()
+        self._measure()
 
     def drop(self, number: int) -> bool:
         """Delete a letter; say whether it was there."""
@@ -152,6 +175,7 @@ class LetterFile:
         self._base.close()
 
     def _add(self, make: Sequence[Callable[[int], Stored]], now_ms: int) -> int:
+        self._look()
         number = self._last_number()
         went = self.expire(now_ms)
         for one in make:
@@ -171,18 +195,49 @@ class LetterFile:
                     letter.body,
                 ),
             )
-            self._count += 1
-            self._bytes += ROW_BYTES + len(letter.note) + len(letter.body)
+            size = ROW_BYTES + len(letter.note) + len(letter.body)
+            share = self._shares.setdefault(letter.principal, _Share(oldest=letter.id))
+            self._count_on(share, 1, size)
             went += self._make_room()
         return went
 
     def _make_room(self) -> int:
-        """Delete the oldest letters until there are few enough, of few enough bytes."""
+        """Delete letters until there are few enough, of few enough bytes.
+
+        The oldest goes of whoever has most; of several, the oldest of all of theirs.
+        """
         went = 0
         bounds = self._bounds
         while self._count > bounds.most or self._bytes > bounds.most_bytes:
-            went += self._delete("id = (SELECT min(id) FROM letters)", ())
+            shares = self._shares.items()
+            if self._count > bounds.most:
+                fullest = max(shares, key=lambda one: (one[1].count, -one[1].oldest))
+            else:
+                fullest = max(shares, key=lambda one: (one[1].bytes, -one[1].oldest))
+            self._drop_oldest(*fullest)
+            went += 1
         return went
+
+    def _drop_oldest(self, principal: str, share: _Share) -> None:
+        """Delete the oldest letter of a principal, and count it off."""
+        ((size,),) = self._rows(
+            f"SELECT {_PARTS} FROM letters WHERE id = ?",  # noqa: S608 -- our own words
+            (share.oldest,),
+        )
+        self._rows("DELETE FROM letters WHERE id = ?", (share.oldest,))
+        self._count_on(share, -1, -size)
+        if not share.count:
+            del self._shares[principal]
+            return
+        ((share.oldest,),) = self._rows(
+            "SELECT min(id) FROM letters WHERE principal = ?", (principal,)
+        )
+
+    def _count_on(self, share: _Share, count: int, size: int) -> None:
+        self._count += count
+        self._bytes += size
+        share.count += count
+        share.bytes += size
 
     def _last_number(self) -> int:
         """The number that was used last, of a letter that is still there or not."""
@@ -190,27 +245,34 @@ class LetterFile:
         return int(rows[0][0]) if rows else 0
 
     def _delete(self, where: str, given: tuple[int, ...]) -> int:
-        """Delete letters and count them off."""
-        rows = self._rows(
-            f"SELECT count(*), coalesce(sum({_PARTS}), 0) FROM letters WHERE {where}",  # noqa: S608 -- our own words
-            given,
-        )
-        count, size = rows[0]
-        if count:
-            self._rows(f"DELETE FROM letters WHERE {where}", given)  # noqa: S608 -- our own words
-            self._count -= count
-            self._bytes -= size
-        return int(count)
+        """Delete letters and count what is left; give how many went."""
+        try:
+            gone = self._base.execute(f"DELETE FROM letters WHERE {where}", given)  # noqa: S608 -- our own words
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+        if gone.rowcount:
+            self._measure()
+        return gone.rowcount
 
-    def _measure(self) -> tuple[int, int]:
+    def _look(self) -> None:
+        """Count anew what somebody else has changed."""
+        ((version,),) = self._rows("PRAGMA data_version", ())
+        if version != self._version:
+            self._version = version
+            self._measure()
+
+    def _measure(self) -> None:
+        """Count what there is, for each principal."""
         rows = self._rows(
-            f"SELECT count(*), coalesce(sum({_PARTS}), 0) FROM letters",  # noqa: S608 -- our own words
+            f"SELECT principal, count(*), sum({_PARTS}), min(id) FROM letters "  # noqa: S608 -- our own words
+            "GROUP BY principal",
             (),
         )
-        count, size = rows[0]
-        return int(count), int(size)
+        self._shares = {name: _Share(*share) for name, *share in rows}
+        self._count = sum(share.count for share in self._shares.values())
+        self._bytes = sum(share.bytes for share in self._shares.values())
 
-    def _rows(self, query: str, given: tuple[int, ...]) -> list[tuple[Any, ...]]:
+    def _rows(self, query: str, given: tuple[object, ...]) -> list[tuple[Any, ...]]:
         try:
             return self._base.execute(query, given).fetchall()
         except sqlite3.Error as error:
@@ -231,6 +293,19 @@ def _connect(path: Path) -> sqlite3.Connection:
         base.execute("PRAGMA synchronous = NORMAL")
         base.execute("PRAGMA secure_delete = ON").fetchall()
         base.executescript(_SCHEMA)
+    except BaseException:
+        base.close()
+        raise
+    return base
+
+
+def _connect_reading(path: Path) -> sqlite3.Connection:
+    """Open a file that another process may be writing, and change nothing in it."""
+    base = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", isolation_level=None, uri=True
+    )
+    try:
+        _check_version(base)
     except BaseException:
         base.close()
         raise

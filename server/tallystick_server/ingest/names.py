@@ -1,11 +1,13 @@
 """What the keys of an event are called in the vault, and which tags it carries.
 
-    [tenant, "facts", "2026-11"]        group 0 of a month's events
+    [tenant, "facts", "2026-11/0"]      group 0 of a month's events, see `period_of`
     [tenant, "subject", type, id]       an actor's group, or a person's; and its tags
     [tenant, "thing", type, id]         tags of a target that is no person
     [tenant, "action", action]          tags of an action
     [tenant, "producer", service]       tags of a producer
     [tenant, "field", [name, value]]    tags of a field that its schema says to index
+    [tenant, "dead-letters"]            the log's dead letters
+    [tenant, "followed"]                the MAC of what follows the log, beside it
 
 A name is the deterministic CBOR of its list.  One subject has one name, whether it
 acted or was acted upon: with its one key everything of it is gone.
@@ -22,6 +24,9 @@ from tallystick_merkle.canonical import pack
 from tallystick_merkle.event import Event
 from tallystick_merkle.layout import Layout
 from tallystick_merkle.tags import MAX_TAGS, Dimension
+
+_HOUR_MS = 3_600_000
+_PART_BITS = 24
 
 Tagged = tuple[Dimension, bytes]
 """A tag to be: its dimension, and the name of the key that it is made with."""
@@ -42,7 +47,10 @@ def name_event(
     month: str,
     indexed: Collection[str] = (),
 ) -> EventNames:
-    """Name all keys of an event that is laid out; `indexed` are names of fields."""
+    """Name all keys of an event that is laid out; `indexed` are names of fields.
+
+    `month` is as `period_of` gives it.
+    """
     actor = _name(tenant, "subject", event.actor.type, event.actor.id)
     persons = [
         _name(tenant, "subject", person.type, person.id) for person in layout.persons
@@ -69,6 +77,20 @@ def name_event(
 def dead_letters_name(tenant: str) -> bytes:
     """Name the key of a log's dead letters."""
     return _name(tenant, "dead-letters")
+
+
+def snapshot_name(tenant: str) -> bytes:
+    """Name the key that a log's snapshot of its followers is authentic under."""
+    return _name(tenant, "followed")
+
+
+def period_of(time_ms: int, size: int) -> str:
+    """Give the month of a time, and which part of a log of this size it is in.
+
+    A key takes at most 2^30 messages under random nonces.  A part is 2^24 entries: the
+    facts of 64 logs of a tenant may be in one month, and each still stays below.
+    """
+    return f"{month_of(time_ms // _HOUR_MS * _HOUR_MS)}/{size >> _PART_BITS}"
 
 
 @lru_cache(maxsize=16)

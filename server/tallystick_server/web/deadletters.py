@@ -8,7 +8,8 @@
 All need a token that may administer the log.  A letter is submitted again as what it
 was: in the name of the principal whose event it is, as it came.  Once it is in the log,
 it is dropped; refused again, it stays, with the new reason.  The opening belongs to the
-producer alone (D15) and is in no answer here.
+producer alone (D15) and is in no answer here.  Where the log is read-only, letters can
+be looked at and nothing else (503).
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ async def get_letter(request: web.Request) -> web.Response:
 async def redrive_letter(request: web.Request) -> web.Response:
     """Submit a letter again, in the name of its principal."""
     intake, admin = _admit(request)
+    intake.letters.check_changeable()
     letter, body = await _find(request, intake)
     if body is None:
         raise EventError("what came is not there any more: drop the letter")
@@ -107,6 +109,7 @@ async def redrive_letter(request: web.Request) -> web.Response:
 async def drop_letter(request: web.Request) -> web.Response:
     """Drop a letter for good."""
     intake, admin = _admit(request)
+    intake.letters.check_changeable()
     letter, _ = await _find(request, intake)
     await intake.letters.drop(letter.id)
     _log.info("dead letter dropped", extra=_facts(intake, letter, admin))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +12,13 @@ from pathlib import Path
 from tallystick_merkle.genesis import EVENTS, tenant_of
 from tallystick_server.clock import Clock
 from tallystick_server.config.model import LogSettings
+from tallystick_server.errors import StoreError
 from tallystick_server.ingest.deadletters import DeadLetters
 from tallystick_server.ingest.followed import Followed
 from tallystick_server.ingest.intake import Intake
 from tallystick_server.ingest.keys import Keys
 from tallystick_server.ingest.letterfile import Bounds
-from tallystick_server.ingest.names import dead_letters_name
+from tallystick_server.ingest.names import dead_letters_name, snapshot_name
 from tallystick_server.ingest.noise import Noise
 from tallystick_server.ingest.opened import Records
 from tallystick_server.ingest.producers import Producers
@@ -76,8 +78,7 @@ class RunningIntake:
     async def close(self) -> None:
         """Save what can be derived again, so that it need not be."""
         await self.intake.keys.close()
-        if not self.intake.log.is_read_only:
-            await self.tending.save()
+        await self.tending.save()
         await self.intake.letters.close()
 
 
@@ -93,6 +94,27 @@ class _LetterKeys:
 
     def find(self, kid: bytes) -> VaultKey | None:
         return self.vault.by_kid([kid]).get(kid)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotKey:
+    """Authenticates a log's snapshots. `may_make` says that the vault may be written.
+
+    The key is made with the first snapshot.  Blocks; may be called by any thread.
+    """
+
+    vault: Vault
+    name: bytes
+    may_make: bool
+
+    def mac(self, data: bytes) -> bytes:
+        """Give the HMAC-SHA256 of a snapshot; raise StoreError without a key."""
+        key = self.vault.find([self.name]).get(self.name)
+        if key is None:
+            if not self.may_make:
+                raise StoreError("the vault has no key of snapshots of this log")
+            key = self.vault.ensure([self.name])[self.name]
+        return hmac.digest(key.secret, data, "sha256")
 
 
 def make_intake(
@@ -118,6 +140,7 @@ def make_intake(
     unknown = opened.settings.unknown_actions
     registry = Registry(log_name=log.name, unknown=unknown)
     producers = Producers()
+    key = SnapshotKey(vault, snapshot_name(tenant), opened.signer is not None)
     intake = Intake(
         log=log,
         tenant=tenant,
@@ -134,6 +157,7 @@ def make_intake(
             keys=_LetterKeys(vault, dead_letters_name(tenant)),
             clock=clock,
             draw=secrets.token_bytes,
+            refusal=lambda: log.refusal if log.is_read_only else None,
         ),
         records=records,
         followed=Followed(
@@ -142,6 +166,8 @@ def make_intake(
             origin=log.origin,
             path=place / SNAPSHOT,
             size=lambda: log.head.size,
+            root_at=log.reader.root,
+            mac=key.mac,
         ),
         executor=workshop.reading_thread,
         clock=clock,

@@ -14,6 +14,7 @@ from tallystick_server.clock import SetClock
 from tallystick_server.errors import EventError, StoreError, UnavailableError
 from tallystick_server.ingest.deadletters import (
     EXPIRE_EVERY_MS,
+    MOST_ALIKE,
     SAY_EVERY_MS,
     DeadLetters,
 )
@@ -45,9 +46,12 @@ class SetKeys:
 class Desk:
     """Dead letters with a clock and keys that are set."""
 
-    def __init__(self, folder: Path, bounds: Bounds) -> None:
+    def __init__(
+        self, folder: Path, bounds: Bounds, keys: SetKeys | None = None
+    ) -> None:
         self.clock = SetClock()
-        self.keys = SetKeys()
+        self.keys = keys or SetKeys()
+        self.refusal: str | None = None
         self.path = folder / "letters"
         numbers = count()
         self.letters = DeadLetters(
@@ -57,6 +61,7 @@ class Desk:
             keys=self.keys,
             clock=self.clock,
             draw=lambda size: sha256(b"%d" % next(numbers)).digest()[:size],
+            refusal=lambda: self.refusal,
         )
 
     async def add(self, *bodies: bytes) -> None:
@@ -216,3 +221,93 @@ async def test_looking_for_old_ones_makes_no_file_and_fails_nothing(
 
     assert not was_there
     assert "dead letters not forgotten" in caplog.text
+
+
+READ_ONLY = "the log is read-only"
+
+
+async def test_where_the_log_is_read_only_letters_are_shown_and_stay_as_they_are(
+    desk: Desk,
+) -> None:
+    await desk.add(b"1", b"2")
+    beside = Desk(desk.path.parent, Bounds(most=3, most_bytes=1_000_000, days=30))
+    beside.refusal = READ_ONLY
+    await desk.add(b"3")
+
+    await beside.add(b"4")
+    for change in (
+        beside.letters.drop(1),
+        beside.letters.purge_all(),
+        beside.letters.refused_again(1, ERROR),
+    ):
+        with pytest.raises(UnavailableError, match=READ_ONLY):
+            await change
+    beside.clock.advance(40 * DAY_MS)
+    await beside.letters.expire()
+
+    page = await beside.letters.newest(before=None, limit=9)
+    assert [one.id for one in page.letters] == [3, 2, 1]
+    assert (page.count, page.not_kept) == (3, 1)
+    assert (await desk.letters.newest(before=None, limit=9)).count == 3
+    found = await beside.letters.find(3)
+    assert found is not None
+    assert found[1] == b"3"
+    await beside.letters.close()
+
+
+async def test_counts_beside_the_owner_are_those_of_the_moment(desk: Desk) -> None:
+    beside = Desk(desk.path.parent, Bounds(most=3, most_bytes=1_000_000, days=30))
+    beside.refusal = READ_ONLY
+    await desk.add(b"1", b"2")
+    first = await beside.letters.newest(before=None, limit=9)
+    await desk.letters.purge_all()
+
+    second = await beside.letters.newest(before=None, limit=9)
+
+    assert (first.count, second.count, second.bytes) == (2, 0, 0)
+    await beside.letters.close()
+
+
+async def test_a_reader_of_no_letters_finds_none_and_makes_no_file(
+    desk: Desk,
+) -> None:
+    desk.refusal = READ_ONLY
+
+    page = await desk.letters.newest(before=None, limit=9)
+
+    assert (page.letters, page.count, page.bytes) == ((), 0, 0)
+    assert await desk.letters.find(1) is None
+    assert not desk.path.exists()
+
+
+async def test_a_log_that_takes_entries_again_keeps_letters_again(desk: Desk) -> None:
+    await desk.add(b"1")
+    desk.refusal = READ_ONLY
+    await desk.add(b"2")
+    await desk.letters.newest(before=None, limit=9)
+    desk.refusal = None
+
+    await desk.add(b"3")
+
+    page = await desk.letters.newest(before=None, limit=9)
+    assert (page.count, page.not_kept) == (2, 1)
+
+
+async def test_of_one_request_so_many_of_a_code_are_kept_and_the_rest_is_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(tmp_path, Bounds(most=1000, most_bytes=1_000_000, days=30))
+    other = NewLetter("billing", "application/json", "other", "", "", b"other")
+
+    await desk.letters.add([letter(b"%d" % n) for n in range(10_000)] + [other])
+
+    page = await desk.letters.newest(before=None, limit=1000)
+    assert page.count == MOST_ALIKE + 1
+    assert (page.not_kept, page.pushed_out) == (10_000 - MOST_ALIKE, 0)
+    assert [one.code for one in page.letters[:2]] == ["other", "invalid-event"]
+    found = await desk.letters.find(MOST_ALIKE)
+    assert found is not None
+    assert found[1] == b"%d" % (MOST_ALIKE - 1)
+    (said,) = [one for one in caplog.records if one.message == "dead letters left out"]
+    assert vars(said)["letters"] == 10_000 - MOST_ALIKE
+    await desk.letters.close()

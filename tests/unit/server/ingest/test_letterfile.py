@@ -1,4 +1,4 @@
-"""The file of dead letters: bounded, oldest out first, deleted for good."""
+"""The file of dead letters: bounded, shared fairly, deleted for good."""
 
 from __future__ import annotations
 
@@ -17,11 +17,17 @@ NOW_MS = 1_800_000_000_000
 BOUNDS = Bounds(most=100, most_bytes=1_000_000, days=30)
 
 
-def stored(number: int, *, body: bytes = b"body", at_ms: int = NOW_MS) -> Stored:
+def stored(
+    number: int,
+    *,
+    body: bytes = b"body",
+    at_ms: int = NOW_MS,
+    principal: str = "billing",
+) -> Stored:
     return Stored(
         number,
         at_ms,
-        "billing",
+        principal,
         "application/json",
         "invalid-event",
         len(body),
@@ -31,8 +37,10 @@ def stored(number: int, *, body: bytes = b"body", at_ms: int = NOW_MS) -> Stored
     )
 
 
-def letters(*bodies: bytes, at_ms: int = NOW_MS) -> list[Callable[[int], Stored]]:
-    return [partial(stored, body=body, at_ms=at_ms) for body in bodies]
+def letters(
+    *bodies: bytes, at_ms: int = NOW_MS, of: str = "billing"
+) -> list[Callable[[int], Stored]]:
+    return [partial(stored, body=body, at_ms=at_ms, principal=of) for body in bodies]
 
 
 def bodies(file: LetterFile) -> list[bytes]:
@@ -97,6 +105,111 @@ def test_a_letter_larger_than_all_room_leaves_none(tmp_path: Path) -> None:
 
     assert went == 2
     assert (file.count, file.total_bytes) == (0, 0)
+    file.close()
+
+
+def test_who_fills_the_file_pushes_out_his_own(tmp_path: Path) -> None:
+    file = LetterFile(tmp_path / "letters", Bounds(4, 1_000_000, 30))
+    file.add(letters(b"b1", b"b2", of="bob"), NOW_MS)
+
+    went = file.add(letters(*(b"a%d" % n for n in range(9)), of="alice"), NOW_MS)
+
+    assert went == 7
+    assert bodies(file) == [b"a8", b"a7", b"b2", b"b1"]
+    file.close()
+
+
+def test_the_shares_of_all_are_there_after_a_restart(tmp_path: Path) -> None:
+    bounds = Bounds(4, 1_000_000, 30)
+    file = LetterFile(tmp_path / "letters", bounds)
+    file.add(letters(b"b1", of="bob"), NOW_MS)
+    file.add(letters(b"a1", b"a2", b"a3", of="alice"), NOW_MS)
+    file.drop(2)
+    file.close()
+
+    again = LetterFile(tmp_path / "letters", bounds)
+    again.add(letters(b"c1", b"c2", of="carol"), NOW_MS)
+
+    assert bodies(again) == [b"c2", b"c1", b"a3", b"b1"]
+    again.close()
+
+
+def test_of_those_who_have_as_much_the_oldest_letter_goes(tmp_path: Path) -> None:
+    file = LetterFile(tmp_path / "letters", Bounds(3, 1_000_000, 30))
+    for name in ("zoe", "bob", "alice", "carol"):
+        file.add(letters(name.encode(), of=name), NOW_MS)
+
+    assert bodies(file) == [b"carol", b"alice", b"bob"]
+    file.close()
+
+
+def test_who_has_the_most_bytes_makes_room_for_bytes(tmp_path: Path) -> None:
+    most = 3 * (ROW_BYTES + len(b"note")) + 700
+    file = LetterFile(tmp_path / "letters", Bounds(100, most, 30))
+    file.add(letters(b"1", b"2", of="bob"), NOW_MS)
+
+    went = file.add(letters(b"x" * 600, b"y" * 600, of="alice"), NOW_MS)
+
+    assert went == 1
+    assert bodies(file) == [b"y" * 600, b"2", b"1"]
+    assert file.total_bytes == 3 * (ROW_BYTES + len(b"note")) + 602
+    file.close()
+
+
+def test_a_reader_beside_the_owner_sees_what_is_there_and_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "letters"
+    file = LetterFile(path, BOUNDS)
+    file.add(letters(b"1"), NOW_MS)
+    reader = LetterFile(path, BOUNDS, is_read_only=True)
+    file.add(letters(b"2"), NOW_MS)
+
+    seen = bodies(reader)
+    with pytest.raises(StoreError, match="readonly"):
+        reader.drop(1)
+    with pytest.raises(StoreError, match="readonly"):
+        reader.add(letters(b"3"), NOW_MS)
+
+    assert seen == [b"2", b"1"]
+    assert (reader.count, reader.total_bytes) == (file.count, file.total_bytes)
+    assert bodies(file) == [b"2", b"1"]
+    reader.close()
+    file.close()
+
+
+def test_a_reader_makes_no_file(tmp_path: Path) -> None:
+    with pytest.raises(StoreError):
+        LetterFile(tmp_path / "letters", BOUNDS, is_read_only=True)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_whose_owner_has_gone_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "a?b#c%20"
+    file = LetterFile(path, BOUNDS)
+    file.add(letters(b"1"), NOW_MS)
+    file.close()
+
+    reader = LetterFile(path, BOUNDS, is_read_only=True)
+
+    assert bodies(reader) == [b"1"]
+    reader.close()
+
+
+def test_what_somebody_else_has_changed_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "letters"
+    file = LetterFile(path, BOUNDS)
+    other = LetterFile(path, BOUNDS)
+    file.add(letters(b"1", b"2", b"3"), NOW_MS)
+    other.newest(before=None, limit=1)
+    counted = other.count
+
+    file.purge()
+    other.newest(before=None, limit=1)
+
+    assert (counted, other.count, other.total_bytes) == (3, 0, 0)
+    other.close()
     file.close()
 
 
