@@ -39,7 +39,7 @@ from tallystick_server.ingest.eventids import draw_event_id
 from tallystick_server.ingest.followed import Followed
 from tallystick_server.ingest.keys import Keys
 from tallystick_server.ingest.letters import new_letter
-from tallystick_server.ingest.names import month_of
+from tallystick_server.ingest.names import period_of
 from tallystick_server.ingest.opened import Opened, Records
 from tallystick_server.ingest.own import SERVICE
 from tallystick_server.ingest.producers import Producers
@@ -54,8 +54,6 @@ from tallystick_server.log.sequencer import EventAck
 from tallystick_server.storage.base import VaultMark
 
 T = TypeVar("T")
-
-_HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +276,7 @@ class Intake:
         return prepared, admitted.warning
 
     def _month(self) -> str:
-        return month_of(self.clock.now_ms() // _HOUR_MS * _HOUR_MS)
+        return period_of(self.clock.now_ms(), self.log.head.size)
 
     async def _append(
         self, principal: str, items: Sequence[_Item], results: list[Result | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,33 @@ async def test_an_id_twice_in_one_batch_is_committed_once(tmp_path: Path) -> Non
 
         assert [type(one) for one in results] == [Taken, Taken, Refused]
         assert bench.log.head.size == 2
+
+
+async def facts_key(bench: IntakeBench, number: int, *, is_batch: bool) -> bytes:
+    """Submit an event; give the id of the key that its facts are sealed with."""
+    if is_batch:
+        raws = [json.dumps(event_json(number)).encode()]
+        done = await bench.intake.submit_batch("billing", raws, is_cbor=False)
+    else:
+        done = await bench.intake.submit("billing", [make_event(number)])
+    taken = done.results[0]
+    assert isinstance(taken, Taken)
+    opened = await bench.intake.records.read(taken.index, taken.index + 1)
+    return opened[0].record.groups[0].kid
+
+
+@pytest.mark.parametrize("is_batch", [False, True], ids=["one", "batch"])
+async def test_a_key_of_facts_is_for_one_part_of_the_log(
+    tmp_path: Path, is_batch: bool
+) -> None:
+    async with IntakeBench(tmp_path) as bench:
+        kids = [await facts_key(bench, number, is_batch=is_batch) for number in (1, 2)]
+        head = bench.log.head
+        bench.log.head = replace(head, size=2**24 + head.size)
+
+        kids.append(await facts_key(bench, 3, is_batch=is_batch))
+
+        assert kids[0] == kids[1] != kids[2]
 
 
 async def test_keys_are_in_the_vault_before_the_log_has_the_event(

@@ -15,11 +15,12 @@ from tallystick_server.ingest.names import (
     dead_letters_name,
     month_of,
     name_event,
+    period_of,
 )
 from tests.fakes.intakes import TENANT, make_event
 from tests.unit.merkle.events import Json, json_events
 
-MONTH = "2026-11"
+MONTH = "2026-11/0"
 
 
 def names_of(*, indexed: tuple[str, ...] = (), **members: Any) -> EventNames:  # noqa: ANN401 -- any member
@@ -114,3 +115,13 @@ def test_months_are_those_of_utc() -> None:
     assert {name: month_of(time_ms) for name, time_ms in hours.items()} == {
         name: name for name in hours
     }
+
+
+def test_the_facts_of_a_month_have_a_key_for_each_part_of_a_log() -> None:
+    """So that no key seals more messages than it may."""
+    hour = 1_709_247_600_000
+
+    assert period_of(hour, 0) == period_of(hour + 59, 2**24 - 1) == "2024-02/0"
+    assert period_of(hour, 2**24) == "2024-02/1"
+    assert period_of(hour, 2**40) == "2024-02/65536"
+    assert period_of(hour + 3_600_000, 2**24) == "2024-03/1"
