@@ -33,8 +33,8 @@ def schema_document(data: bytes) -> None:
         check_spelling(taken.text.encode(), again.text.encode())
         assert narrowings(taken.root, again.root) == ()
         assert taken.marks == again.marks
-        for where, why in compile_schema(taken).check(event_json()):
-            assert "example.com" not in where + why
+        where, why = compile_schema(taken).check(event_json()) or ("", "")
+        assert "example.com" not in where + why
 
 
 def schema_answer(data: bytes) -> None:

@@ -3,8 +3,9 @@
 The validator asks nothing outside the document (`offline`; the kernel has refused every
 reference that leads out).  Its regular expressions run on an engine whose time grows
 with the text and not faster, and whose compiled size is bounded: no pattern can make an
-event expensive.  It knows no look-around and no back-references; a pattern that needs
-them is refused when its schema is registered.
+event expensive alone.  It knows no look-around and no back-references; a pattern that
+needs them is refused when its schema is registered.  How much work all of a schema may
+make of an event, `weighing` bounds; the first fault is what is told (`telling`).
 """
 
 from __future__ import annotations
@@ -19,17 +20,18 @@ from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.schema import Schema
 from tallystick_merkle.schema_keywords import pointer
-
-MAX_FINDINGS = 10
-"""Most faults of one event that are told."""
+from tallystick_server.ingest.schemas.telling import Teller, make_telling, tell_error
+from tallystick_server.ingest.schemas.weighing import (
+    Weight,
+    find_excess,
+    weigh_schema,
+)
 
 MAX_REGEX_BYTES = 256 * 1024
 """Largest compiled form of one regular expression, in bytes."""
 
-_MAX_SHOWN = 80
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Compiled:
     """A schema that checks events.
 
@@ -41,46 +43,52 @@ class Compiled:
     places: Mapping[str, int]
     sensitive: frozenset[str]
     indexed: tuple[str, ...]
+    weight: Weight
     _judge: Draft202012Validator = field(repr=False)
+    _teller: Teller | None = field(default=None, repr=False)
 
-    def check(self, event: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Name what is wrong with an event in its JSON shape; nothing if it fits.
+    def check(self, event: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Name the first fault of an event in its JSON shape; None if it fits.
 
-        Each fault is a JSON pointer into the event and what was expected: never what
-        came.
+        A fault is a JSON pointer into the event and what was expected: never what came.
         """
+        excess = find_excess(event, self.weight)
+        if excess is not None:
+            return excess
         if self._judge.is_valid(event):
-            return []
-        found: list[tuple[str, str]] = []
-        for error in self._judge.iter_errors(event):
-            found.append((pointer("", *error.instance_path), self._expected(error)))
-            if len(found) == MAX_FINDINGS:
-                break
-        return found
+            return None
+        if self._teller is None:  # many schemas never meet an event that does not fit
+            document = make_telling(self.schema.root)
+            self._teller = Teller(document, _compile(document))
+        return self._teller.tell(event) or self._tell_rest(event)
 
-    def _expected(self, error: ValidationError) -> str:
-        """Say what the schema asks for, in its own words."""
-        keyword = error.kind.name
-        if keyword == "required":
-            return f"{error.kind.as_dict()['property']} is required"
-        if error.schema_path[-1:] == ["additionalProperties"]:
-            return "a member that the schema does not name"
-        if keyword == "falseSchema":
-            return "nothing is taken here"
-        asked: Any = self.schema.document
-        for part in error.schema_path:
-            asked = asked[part]
-        text = json.dumps(asked, ensure_ascii=False)
-        if isinstance(asked, dict | bool) or len(text) > _MAX_SHOWN:
-            return f"does not fit {keyword}"
-        return f"expected {keyword} {text}"
+    def _tell_rest(self, event: Mapping[str, Any]) -> tuple[str, str]:
+        """Tell what only the whole schema finds: what nothing in it has named."""
+        try:
+            self._judge.validate(event)
+        except ValidationError as error:
+            return tell_error(error, self.schema.document)
+        return "", "does not fit"
 
 
 def compile_schema(schema: Schema) -> Compiled:
     """Compile a schema; raise MalformedError for a pattern that the engine refuses."""
+    judge = _compile(json.loads(schema.text))
+    marks = schema.marks
+    return Compiled(
+        schema,
+        marks.places,
+        marks.sensitive,
+        marks.indexed,
+        weigh_schema(schema.root),
+        judge,
+    )
+
+
+def _compile(document: dict[str, Any]) -> Draft202012Validator:
     try:
-        judge = Draft202012Validator(
-            json.loads(schema.text),
+        return Draft202012Validator(
+            document,
             validate_formats=True,
             ignore_unknown_formats=False,
             offline=True,
@@ -94,5 +102,3 @@ def compile_schema(schema: Schema) -> Compiled:
             f"the validator refuses it: {error.kind.name}",
             where=pointer("", *error.instance_path) or "the whole document",
         ) from error
-    marks = schema.marks
-    return Compiled(schema, marks.places, marks.sensitive, marks.indexed, judge)

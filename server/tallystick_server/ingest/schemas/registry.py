@@ -37,6 +37,7 @@ from tallystick_server.errors import (
 from tallystick_server.ingest.own import SERVICE
 from tallystick_server.ingest.rules import Admitted
 from tallystick_server.ingest.schemas.compiling import Compiled, compile_schema
+from tallystick_server.ingest.schemas.weighing import check_weight
 
 REGISTERED = "schema.registered"
 """The action of a registration."""
@@ -104,13 +105,11 @@ class Registry:
         if entry is None:
             return self._admit_unknown(event)
         compiled = self._compile(entry)
-        faults = compiled.check(format_event(event))
-        if faults:
-            (where, why), more = faults[0], len(faults) - 1
-            rest = f" (and {more} more)" if more else ""
+        fault = compiled.check(format_event(event))
+        if fault is not None:
+            where, why = fault
             raise EventError(
-                f"{why}, by schema {entry.id} version {entry.version}{rest}",
-                pointer=where,
+                f"{why}, by schema {entry.id} version {entry.version}", pointer=where
             )
         if event.schema is None:
             event = replace(event, schema=(entry.id, entry.version))
@@ -301,9 +300,11 @@ class Registry:
 def _read(document: bytes) -> Schema:
     """Read and compile a document that is to be registered."""
     try:
-        return compile_schema(parse_schema(document)).schema
+        compiled = compile_schema(parse_schema(document))
+        check_weight(compiled.weight)
     except MalformedError as error:
         raise UnprocessableError(str(error)) from error
+    return compiled.schema
 
 
 def _parse(text: str) -> Schema:

@@ -242,12 +242,42 @@ async def test_an_event_that_does_not_fit_is_refused_with_its_place(
     assert "much too long" not in caught.value.detail
 
 
-async def test_how_many_more_faults_there_are_is_told() -> None:
+async def test_one_fault_is_told_however_many_there_are() -> None:
     log = Log()
     await log.register(properties={"reason": False, "before": False, "after": False})
 
-    with pytest.raises(EventError, match=r"\(and 2 more\)"):
+    with pytest.raises(EventError) as caught:
         log.registry.admit(make_event())
+
+    assert caught.value.detail == f"nothing is taken here, by schema {ID} version 1"
+
+
+async def test_an_event_of_more_values_than_a_schema_can_check_is_refused() -> None:
+    log = Log()
+    shapes = [{"required": ["kind", name]} for name in ("id", "name", "at", "of")]
+    nested = {"properties": {"a": {"items": {"anyOf": shapes}}}}
+    await log.register(properties={"details": nested})
+
+    with pytest.raises(EventError, match="over 5000 values to check") as caught:
+        log.registry.admit(make_event(details={"a": [{}] * 15_000}))
+
+    assert caught.value.pointer == "/details"
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ({"allOf": [{"pattern": "(a{99}){10}"}] * 5}, "patterns of"),
+        ({"enum": [[{}] * 5_100]}, "checks of one value"),
+    ],
+)
+async def test_a_schema_that_leaves_no_room_for_events_is_refused(
+    reason: dict[str, Any], why: str
+) -> None:
+    log = Log()
+
+    with pytest.raises(UnprocessableError, match=why):
+        await log.register(properties={"reason": reason})
 
 
 async def test_marks_are_given_to_the_intake_and_to_readers() -> None:
