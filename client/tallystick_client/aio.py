@@ -156,14 +156,21 @@ class AsyncTallystick:
         return await self._drive(self._session.events(after=after, limit=limit))
 
     async def disclose(
-        self, event_id: str, *fields: str, show_names: bool = True
+        self,
+        event_id: str,
+        *fields: str,
+        show_names: bool = True,
+        all_names: bool = False,
     ) -> Proof:
         """Ask for evidence that shows these fields of an event, and check it.
 
-        `show_names` shows the names, not the values, of the fields beside them.
+        `show_names` shows the names, not the values, of the fields beside them;
+        `all_names` those of all groups, so that what is shown is single.
         """
         return await self._drive(
-            self._session.disclose(event_id, fields, show_names=show_names)
+            self._session.disclose(
+                event_id, fields, show_names=show_names, all_names=all_names
+            )
         )
 
     async def head(self) -> Head:

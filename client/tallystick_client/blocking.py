@@ -150,13 +150,22 @@ class Tallystick:
         """Ask for at most 1,000 events after an index, in the order of the log."""
         return self._drive(self._session.events(after=after, limit=limit))
 
-    def disclose(self, event_id: str, *fields: str, show_names: bool = True) -> Proof:
+    def disclose(
+        self,
+        event_id: str,
+        *fields: str,
+        show_names: bool = True,
+        all_names: bool = False,
+    ) -> Proof:
         """Ask for evidence that shows these fields of an event, and check it.
 
-        `show_names` shows the names, not the values, of the fields beside them.
+        `show_names` shows the names, not the values, of the fields beside them;
+        `all_names` those of all groups, so that what is shown is single.
         """
         return self._drive(
-            self._session.disclose(event_id, fields, show_names=show_names)
+            self._session.disclose(
+                event_id, fields, show_names=show_names, all_names=all_names
+            )
         )
 
     def head(self) -> Head:

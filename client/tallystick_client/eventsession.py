@@ -95,7 +95,12 @@ class EventSession(Session):
         return self._guard(exchange, self._reader())
 
     def disclose(
-        self, event_id: str, fields: Sequence[str], *, show_names: bool
+        self,
+        event_id: str,
+        fields: Sequence[str],
+        *,
+        show_names: bool,
+        all_names: bool,
     ) -> ClientExchange[Proof]:
         """Ask for evidence that shows some fields of an event, and check it."""
         exchange = get_evidence(
@@ -104,6 +109,7 @@ class EventSession(Session):
             fields,
             policy=self.policy,
             show_names=show_names,
+            all_names=all_names,
             retry=self.retry,
         )
         return self._guard(exchange, self._reader())

@@ -113,13 +113,16 @@ def disclose(
     wanted: Collection[str],
     *,
     show_names: bool = True,
+    all_names: bool = False,
 ) -> Disclosure:
     """Show the fields of these names, of an event whose groups are open or digests.
 
     A name of a free field shows everything below it too ("details" all of the
     details); "targets" shows the ids of all targets that can be read.  `show_names`
-    shows the names of every group that free fields are shown of.  Raises ProofError
-    naming what is not there, or cannot be read.
+    shows the names of every group that free fields are shown of; `all_names` those of
+    every group but the first that is open, so that the disclosure is single though it
+    shows of one person only.  Raises ProofError naming what is not there, or cannot be
+    read.
     """
     missing = {name for name in wanted if name != "targets"}
     if isinstance(groups[0], bytes) and ("targets" in wanted or _needs_targets(wanted)):
@@ -133,10 +136,11 @@ def disclose(
         missing -= {
             name for name in wanted if any(_is_below(one, name) for one in chosen)
         }
-        has_free = show_names and number > 0 and bool(chosen)
-        digest = _digest_of(group, number)
+        lists = number > 0 and (all_names or (show_names and bool(chosen)))
         shown.append(
-            _show(group, number, chosen, show_names=has_free) if chosen else digest
+            _show(group, number, chosen, show_names=lists)
+            if chosen or lists
+            else _digest_of(group, number)
         )
     if missing:
         raise ProofError(f"no field to show: {', '.join(sorted(missing))}")

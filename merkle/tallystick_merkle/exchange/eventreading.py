@@ -156,6 +156,7 @@ def get_evidence(
     *,
     policy: Policy,
     show_names: bool = True,
+    all_names: bool = False,
     retry: Retry | None = None,
 ) -> Exchange[Proof]:
     """Ask for evidence that shows these fields of an event, and check it whole.
@@ -163,12 +164,13 @@ def get_evidence(
     `event_id` is always shown beside them: without it, evidence of any other event
     with such fields would do, and its reader could not tell which one he was given.
     `show_names` shows the names, not the values, of the other fields beside them:
-    with it, nobody can be shown a second value of the same name elsewhere.  Raises
+    with it, nobody can be shown a second value of the same name elsewhere;
+    `all_names` shows those of all persons' groups, so that this is sure.  Raises
     ProofError where the evidence does not prove the fields that were asked for.
     """
     asked = tuple(dict.fromkeys((*fields, "event_id")))
     names = ",".join(quote(name, safe="/") for name in asked)
-    shown = "shown" if show_names else "hidden"
+    shown = "all" if all_names else "shown" if show_names else "hidden"
     path = f"/events/{_checked(event_id)}?fields={names}&names={shown}"
     request = _get(log, path, 2 * MAX_EVIDENCE + _EVENT_BYTES)
     response = require((yield from persist(request, retry or Retry())), 200)

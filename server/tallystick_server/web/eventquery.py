@@ -30,13 +30,14 @@ _PLAIN = re.compile(r"(?:[A-Za-z0-9._~!$'()*+:@/?;-]|%[0-9A-F]{2})+", re.ASCII)
 class EventQuery:
     """What is asked of one event: all of it, or `fields` of it with a proof.
 
-    `show_names` shows the names of the other fields of these groups; `is_sensitive`
-    says that sensitive values are to be shown.
+    `show_names` shows the names of the other fields of these groups, `all_names` those
+    of all groups; `is_sensitive` says that sensitive values are to be shown.
     """
 
     fields: tuple[str, ...]
     show_names: bool
     is_sensitive: bool
+    all_names: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ def read_event_query(raw: str) -> EventQuery:
     Raises BadRequestError.
     """
     found = _split(raw)
-    show_names = _is_shown(found, "names", default="shown")
+    all_names = found.get("names") == "all"
+    show_names = all_names or _is_shown(found, "names", default="shown", more="all, ")
     is_sensitive = _is_shown(found, "sensitive")
     fields: tuple[str, ...] = ()
     if "fields" in found:
@@ -65,7 +67,7 @@ def read_event_query(raw: str) -> EventQuery:
             raise BadRequestError(f"fields: at most {MAX_FIELDS} names, each once")
     elif "names" in found:
         raise BadRequestError("names goes with fields")
-    return EventQuery(fields, show_names, is_sensitive)
+    return EventQuery(fields, show_names, is_sensitive, all_names)
 
 
 def read_page_query(raw: str) -> PageQuery:
@@ -81,11 +83,13 @@ def read_page_query(raw: str) -> PageQuery:
     return PageQuery(after + 1, limit, _is_shown(found, "sensitive"))
 
 
-def _is_shown(found: dict[str, str], name: str, *, default: str = "hidden") -> bool:
-    """Read a parameter that says shown or hidden."""
+def _is_shown(
+    found: dict[str, str], name: str, *, default: str = "hidden", more: str = ""
+) -> bool:
+    """Read a parameter that says shown or hidden; `more` is what else it may say."""
     value = found.get(name, default)
     if value not in ("shown", "hidden"):
-        raise BadRequestError(f"query parameter {name}: expected shown or hidden")
+        raise BadRequestError(f"query parameter {name}: expected {more}shown or hidden")
     return value == "shown"
 
 

@@ -38,6 +38,7 @@ from tallystick_server.log.tokens import SCOPE_READ
 from tallystick_server.ops.times import format_time
 from tallystick_server.web.append import HEADERS
 from tallystick_server.web.eventquery import (
+    EventQuery,
     PageQuery,
     read_event_query,
     read_page_query,
@@ -73,7 +74,7 @@ async def get_event(request: web.Request) -> web.Response:
         "status": "witnessed" if is_witnessed else "promised",
     }
     if query.fields:
-        body = _evidence(opened, receipt, query.fields, show_names=query.show_names)
+        body = _evidence(opened, receipt, query)
     else:
         body = describe(intake, opened, is_sensitive=query.is_sensitive)
         body["receipt"] = receipt.decode()
@@ -163,12 +164,15 @@ def _is_below(name: str, sensitive: Collection[str]) -> bool:
     return any(name == one or name.startswith(f"{one}/") for one in sensitive)
 
 
-def _evidence(
-    opened: Opened, receipt: bytes, fields: tuple[str, ...], *, show_names: bool
-) -> dict[str, Any]:
-    """Make evidence that shows these fields, and check it as its reader will."""
+def _evidence(opened: Opened, receipt: bytes, query: EventQuery) -> dict[str, Any]:
+    """Make evidence that shows what is asked for; check it as its reader will."""
     try:
-        disclosure = disclose(opened.shown, fields, show_names=show_names)
+        disclosure = disclose(
+            opened.shown,
+            query.fields,
+            show_names=query.show_names,
+            all_names=query.all_names,
+        )
     except ProofError as error:
         raise UnprocessableError(str(error)) from error
     try:

@@ -70,7 +70,11 @@ class Driver(Protocol):
     def events(self, after: int | None = None, limit: int = 100) -> EventPage: ...
 
     def disclose(
-        self, event_id: str, *fields: str, show_names: bool = True
+        self,
+        event_id: str,
+        *fields: str,
+        show_names: bool = True,
+        all_names: bool = False,
     ) -> Proof: ...
 
 

@@ -246,9 +246,14 @@ class EventsLog(FakeLog):
     def _evidence(
         self, stored: Stored, fields: list[str], query: dict[str, list[str]]
     ) -> dict[str, Any]:
-        show_names = query["names"] == ["shown"]
+        (names,) = query["names"]
         fields = [name for name in fields if name not in self.hidden]
-        disclosure = disclose(self._groups(stored), fields, show_names=show_names)
+        disclosure = disclose(
+            self._groups(stored),
+            fields,
+            show_names=names != "hidden",
+            all_names=names == "all",
+        )
         shown = check_disclosure(disclosure, parse_leaf(stored.leaf))
         receipt = self.receipt(stored, witnessed=self.is_witnessing)
         data = format_evidence(Evidence(stored.leaf, receipt, disclosure))

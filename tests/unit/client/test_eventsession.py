@@ -294,6 +294,18 @@ def test_a_group_that_stays_closed_could_hold_a_second_value(connect: Open) -> N
     assert (closed.is_single, opened.is_single) == (False, True)
 
 
+def test_the_names_of_all_groups_leave_no_room_for_a_second_value(
+    connect: Open,
+) -> None:
+    client = connect()
+    client.emit(event_json(1))
+
+    proof = client.disclose(IDS[1], "after/role", all_names=True)
+
+    assert proof.found.disclosed.is_single
+    assert b"after/role" in proof.data
+
+
 def test_names_can_be_hidden_too(connect: Open) -> None:
     client = connect()
     client.emit(event_json(1))

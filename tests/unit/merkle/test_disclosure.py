@@ -225,6 +225,28 @@ def test_names_can_stay_hidden() -> None:
     assert b"before/role" not in format_disclosure(made)
 
 
+def test_with_the_names_of_all_groups_what_is_shown_of_one_person_is_single() -> None:
+    usual = check_disclosure(disclose(opened(BASE), ["after/role"]), leaf_of(BASE))
+
+    made = disclose(opened(BASE), ["after/role"], all_names=True)
+
+    disclosed = check_disclosure(made, leaf_of(BASE))
+    assert (usual.is_single, disclosed.is_single) == (False, True)
+    assert disclosed.fields == usual.fields
+    assert b"request/ip" in format_disclosure(made)
+    assert b"203.0.113.9" not in format_disclosure(made)
+
+
+def test_the_names_of_a_group_that_was_erased_are_not_among_all() -> None:
+    groups = opened(BASE)
+    groups[1] = digests(BASE)[1]
+
+    made = disclose(groups, ["after/role"], all_names=True)
+
+    assert made[1] == groups[1]
+    assert not check_disclosure(made, leaf_of(BASE)).is_single
+
+
 def test_a_disclosure_of_another_leaf_is_refused() -> None:
     made = disclose(opened(BASE), ["action"])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiohttp import hdrs
 
 from tallystick_merkle.event import EVENT_ID, MAX_FIELDS
@@ -188,8 +190,9 @@ def _get_event() -> Node:
                 "names",
                 "shown",
                 "Only with `fields`: whether the names of the other fields are shown"
-                " beside those of the free members, so that no field of the same name"
-                " can be elsewhere.",
+                " beside those of the free members, or all names of the event, so that"
+                " no field of the same name can be elsewhere.",
+                more=["all"],
             ),
             _shown("sensitive", "hidden", "Not with `fields`: whether they are shown."),
             ref("request-id", "parameters"),
@@ -259,8 +262,11 @@ def _parameters(*names: str) -> list[Node]:
     return [ref(name, "parameters") for name in ("log", *names, "request-id")]
 
 
-def _shown(name: str, usual: str, description: str) -> Node:
-    schema = {"type": "string", "enum": ["shown", "hidden"], "default": usual}
+def _shown(
+    name: str, usual: str, description: str, *, more: Sequence[str] = ()
+) -> Node:
+    words = ["shown", *more, "hidden"]
+    schema = {"type": "string", "enum": words, "default": usual}
     return parameter("query", name, description, schema)
 
 

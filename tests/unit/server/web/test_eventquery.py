@@ -36,14 +36,16 @@ PARTS = st.sampled_from(
 RAW = st.one_of(st.text(), st.lists(PARTS, max_size=12).map("".join))
 
 
-@given(NAMES, st.sampled_from(["", "shown", "hidden"]))
+@given(NAMES, st.sampled_from(["", "shown", "all", "hidden"]))
 def test_any_names_of_fields_are_read_as_they_were_escaped(
     names: list[str], shown: str
 ) -> None:
     raw = "fields=" + ",".join(quote(name, safe="/") for name in names)
     raw += f"&names={shown}" if shown else ""
 
-    assert read_event_query(raw) == EventQuery(tuple(names), shown != "hidden", False)
+    assert read_event_query(raw) == EventQuery(
+        tuple(names), shown != "hidden", False, shown == "all"
+    )
 
 
 @given(RAW)
@@ -105,6 +107,8 @@ def test_as_many_fields_may_be_named_as_an_event_has() -> None:
         ("names=shown", "names goes with fields"),
         ("fields=a&names=", "shown or hidden"),
         ("fields=a&names=Shown", "shown or hidden"),
+        ("names=all", "names goes with fields"),
+        ("sensitive=all", "shown or hidden"),
         ("sensitive=true", "shown or hidden"),
         ("fields=a&sensitive=hidden", "sensitive is for none"),
         ("fields=" + "a" * MAX_QUERY, "at most 8192 characters"),

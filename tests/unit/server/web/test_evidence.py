@@ -62,7 +62,7 @@ async def test_evidence_shows_the_fields_that_were_asked_for(
 ) -> None:
     await submit(log, 1)
 
-    for names in ("shown", "hidden"):
+    for names in ("shown", "all", "hidden"):
         reply = await log.show(f"{path_of(1)}?fields={query}&names={names}")
 
         assert prove(reply) == expected
@@ -76,6 +76,19 @@ async def test_evidence_says_when_no_second_value_can_be_there(log: KeptLog) -> 
     hidden = (await log.show(f"{path}?fields=reason&names=hidden")).json()
 
     assert (shown["is_single"], hidden["is_single"]) == (True, False)
+
+
+async def test_evidence_about_one_person_is_single_with_the_names_of_all(
+    log: KeptLog,
+) -> None:
+    await submit(log, 1)
+    path = f"{path_of(1)}?fields=after/role"
+
+    usual = (await log.show(path)).json()
+    every = (await log.show(f"{path}&names=all")).json()
+
+    assert usual["fields"] == every["fields"]
+    assert (usual["is_single"], every["is_single"]) == (False, True)
 
 
 async def test_a_name_with_a_comma_is_asked_for_with_an_escape(log: KeptLog) -> None:
