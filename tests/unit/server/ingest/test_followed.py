@@ -12,6 +12,7 @@ import pytest
 
 from tallystick_merkle import canonical
 from tallystick_merkle.event import Event, Value
+from tallystick_server.errors import StoreError
 from tallystick_server.ingest.followed import MAC_SIZE, Followed
 from tallystick_server.ingest.opened import CHUNK
 from tests.fakes.intakes import IntakeBench, fake_mac, make_event
@@ -212,6 +213,11 @@ DAMAGED: dict[str, Callable[[Mapping[str, Any]], bytes]] = {
     "nothing": lambda _: b"",
     "no mac": lambda body: canonical.pack(dict(body)),
     "another mac": lambda body: bytes(MAC_SIZE) + signed(dict(body))[MAC_SIZE:],
+    "an emptied state under the mac of another": lambda body: (
+        signed(dict(body))[:MAC_SIZE]
+        + canonical.pack({**body, "state": {"first": [], "second": []}})
+    ),
+    "cut within the mac": lambda body: signed(dict(body))[: MAC_SIZE - 1],
     "cut short": lambda body: signed(dict(body))[:-1],
     "no cbor": lambda _: fake_mac(b"\xff\xff") + b"\xff\xff",
     "no map": lambda _: signed([1]),
@@ -250,6 +256,37 @@ async def test_a_snapshot_that_is_of_no_use_is_not_used_at_all(
         assert [one.getMessage() for one in caplog.records] == ["snapshot not used"]
         await followed.catch_up()
         assert place.first.indexes == place.second.indexes == [1, 2]
+
+
+async def test_a_snapshot_holds_the_root_that_it_stands_on(tmp_path: Path) -> None:
+    async with IntakeBench(tmp_path) as bench:
+        place = Place(bench, tmp_path)
+        await place.add(1, 2)
+        await place.saved()
+        root = bench.log.reader.root(3)
+        await place.add(3)
+
+        body = canonical.decode(place.path.read_bytes()[MAC_SIZE:])
+
+        assert (body["position"], body["root"]) == (3, root)
+
+
+async def test_without_a_key_no_snapshot_is_believed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def keyless(_: bytes) -> bytes:
+        raise StoreError("no key")
+
+    async with IntakeBench(tmp_path) as bench:
+        place = Place(bench, tmp_path)
+        await place.add(1, 2)
+        await place.saved()
+        followed = place.follow(mac=keyless)
+
+        followed.load()
+
+        assert (followed.position, place.first.seen) == (0, [])
+        assert [one.getMessage() for one in caplog.records] == ["snapshot not used"]
 
 
 async def test_a_snapshot_that_cannot_be_read_is_not_used(

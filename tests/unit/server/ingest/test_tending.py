@@ -1,152 +1,195 @@
-"""Beside requests: own events are written when they can be, and the snapshot kept."""
+"""What an intake does by itself: it ends when told, and writes nothing it may not."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from tallystick_server.errors import EventError
-from tallystick_server.ingest.producers import GAP, REFUSED
-from tallystick_server.ingest.sequences import GRACE_MS
+from tallystick_server.errors import StoreError
+from tallystick_server.ingest.followed import Followed
+from tallystick_server.ingest.producers import REFUSED
 from tallystick_server.ingest.tending import SAVE_TICKS, Tending
-from tests.fakes.intakes import IntakeBench, make_event
+from tallystick_server.vault.base import VaultKey
+from tallystick_server.vault.memory import MemoryVault
+from tests.fakes.intakes import IntakeBench, fake_mac
+from tests.fakes.logs import ORIGIN
+from tests.fakes.publishing import HandTicker
 
 
-class Turns:
-    """A ticker that goes round so many times and then stops what it ticks for."""
+class Stuck(MemoryVault):
+    """A vault that hangs when it is asked for keys, until it is let go."""
 
-    def __init__(self, *turns: int) -> None:
-        self.left = sum(turns)
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+        self.go = threading.Event()
+
+    def ensure(self, names: Sequence[bytes]) -> dict[bytes, VaultKey]:
+        self.asked.set()
+        assert self.go.wait(60)
+        return super().ensure(names)
+
+
+class NoPause:
+    """Rounds follow one another; after so many, the test goes on."""
+
+    def __init__(self, rounds: int) -> None:
+        self.left = rounds
+        self.done = asyncio.Event()
 
     async def wait(self, stop: asyncio.Event) -> None:
         self.left -= 1
-        if self.left == 0:
-            stop.set()
+        if not self.left:
+            self.done.set()
+            await stop.wait()
 
 
-class Waiting:
-    """A ticker whose next round never is."""
-
-    async def wait(self, stop: asyncio.Event) -> None:
-        await stop.wait()
+def snapshot(folder: Path) -> Path:
+    return folder / "derived" / "followed.cbor"
 
 
-def tending(bench: IntakeBench, turns: int = 1) -> Tending:
-    return Tending(bench.intake, Turns(turns))
-
-
-async def actions(bench: IntakeBench) -> list[str]:
-    """The actions of the server's own events in the log."""
-    size = bench.log.head.size
-    events = [one.event for one in await bench.intake.records.read(0, size)]
+def said(caplog: pytest.LogCaptureFixture, message: str) -> list[str]:
     return [
-        event.action
-        for event in events
-        if event is not None and event.producer.service == "tallystick"
+        str(vars(one).get("why"))
+        for one in caplog.records
+        if one.getMessage() == message
     ]
 
 
-async def leave_a_gap(bench: IntakeBench) -> None:
-    """Have numbers missing for longer than the grace."""
-    await bench.intake.followed.catch_up()
-    bench.producers.due(bench.inner.clock.now_ms())
-    await bench.intake.submit("billing", [make_event(1), make_event(5)])
-    bench.inner.clock.advance(GRACE_MS)
-
-
-async def test_what_is_due_is_written_once(tmp_path: Path) -> None:
+async def test_the_last_counts_of_refusals_are_written_before_a_stop(
+    tmp_path: Path,
+) -> None:
     async with IntakeBench(tmp_path) as bench:
-        await leave_a_gap(bench)
+        tending = Tending(bench.intake, HandTicker())
+        bench.producers.refused("billing", "invalid-event", 3)
 
-        await tending(bench, 3).run()
+        await tending.finish()
 
-        assert await actions(bench) == [GAP]
+        (opened,) = await bench.intake.records.read(1, 2)
+        assert opened.event is not None
+        assert opened.event.action == REFUSED
 
 
-async def test_what_a_log_cannot_take_is_written_when_it_can(
+async def test_a_stop_does_not_wait_for_a_vault_that_hangs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    vault = Stuck()
+    async with IntakeBench(tmp_path, vault=vault) as bench:
+        tending = Tending(bench.intake, HandTicker(), last_s=0.01)
+        bench.producers.refused("billing", "invalid-event")
+
+        async with asyncio.timeout(30):
+            await tending.finish()
+
+        assert said(caplog, "tending given up") == ["None"]
+        vault.go.set()
+
+
+async def test_a_round_that_hangs_is_given_up_at_a_stop(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    vault = Stuck()
+    async with IntakeBench(tmp_path, vault=vault) as bench:
+        tending = Tending(bench.intake, HandTicker(), last_s=0.01)
+        bench.producers.refused("billing", "invalid-event")
+        running = asyncio.create_task(tending.run())
+        assert await asyncio.to_thread(vault.asked.wait, 30)
+
+        async with asyncio.timeout(30):
+            await tending.finish()
+            await running
+
+        assert said(caplog, "tending given up") != []
+        vault.go.set()
+
+
+async def test_a_stop_of_a_log_that_does_not_sign_ends_and_says_what_waits(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with IntakeBench(tmp_path) as bench:
-        await leave_a_gap(bench)
-        bench.free = 0
-        bench.inner.clock.advance(60_000)
-
-        with caplog.at_level(logging.WARNING):
-            await tending(bench, 3).run()
-        assert await actions(bench) == []
-        bench.free = 1 << 40
-        bench.inner.clock.advance(60_000)
-        await tending(bench).run()
-
-        assert await actions(bench) == [GAP]
-        assert [one.getMessage() for one in caplog.records] == ["own events wait"]
-
-
-async def test_a_log_that_does_not_sign_ends_no_tending(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with IntakeBench(tmp_path) as bench:
-        await leave_a_gap(bench)
+        tending = Tending(bench.intake, HandTicker())
+        running = asyncio.create_task(tending.run())
         bench.log.stop_signing("a witness has seen more")
+        for principal in ("billing", "shop"):
+            bench.producers.refused(principal, "invalid-event")
 
-        await tending(bench, 3).run()
+        async with asyncio.timeout(30):
+            await tending.finish()
+            await running
 
-        assert await actions(bench) == []
-        assert "own events wait" in caplog.text
-
-
-async def test_what_nobody_told_of_for_a_whole_round_is_read(tmp_path: Path) -> None:
-    async with IntakeBench(tmp_path) as bench:
-        await bench.intake.submit("billing", [make_event(1)])
-        assert bench.intake.followed.position == 0  # the first entry is no event
-
-        await tending(bench, 1).run()
-        assert bench.intake.followed.position == 0
-        keeper = tending(bench, 2)
-        await keeper.run()
-
-        assert bench.intake.followed.position == 2
+        (why,) = said(caplog, "own events wait")
+        assert "a witness has seen more" in why
+        assert bench.log.head.size == 1
 
 
 async def test_the_snapshot_is_saved_now_and_then(tmp_path: Path) -> None:
-    path = tmp_path / "derived" / "followed.cbor"
     async with IntakeBench(tmp_path) as bench:
-        await bench.intake.submit("billing", [make_event(1)])
+        ticker = NoPause(SAVE_TICKS)
+        tending = Tending(bench.intake, ticker)
+        running = asyncio.create_task(tending.run())
 
-        await tending(bench, SAVE_TICKS - 1).run()
-        assert not path.exists()
-        await tending(bench, SAVE_TICKS).run()
-
-        assert path.exists()
-        assert path.stat().st_mode & 0o777 == 0o600
-
-
-async def test_a_snapshot_that_cannot_be_saved_ends_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "derived").write_bytes(b"in the way")
-    async with IntakeBench(tmp_path) as bench:
-        await bench.intake.followed.catch_up()
-
-        await tending(bench).save()
-
-    (record,) = caplog.records
-    assert record.getMessage() == "snapshot not saved"
-    assert str(tmp_path) not in str(record.__dict__["why"])
-
-
-async def test_at_the_end_refusals_are_told_without_delay(tmp_path: Path) -> None:
-    async with IntakeBench(tmp_path) as bench:
-        keeper = Tending(bench.intake, Waiting())
-        running = asyncio.create_task(keeper.run())
-        await bench.intake.turned_away(
-            "billing", "application/json", [(b"{}", EventError("no"))]
-        )
-
-        await keeper.finish()
+        await ticker.done.wait()
+        await tending.finish()
         await running
 
-        assert await actions(bench) == [REFUSED]
+        assert snapshot(tmp_path).exists()
+
+
+async def test_the_snapshot_beside_a_log_that_is_read_only_stays_its_owners(
+    tmp_path: Path,
+) -> None:
+    bench = IntakeBench(tmp_path)
+    ticker = NoPause(SAVE_TICKS)
+    tending = Tending(bench.intake, ticker)
+    bench.producers.refused("billing", "invalid-event")
+    running = asyncio.create_task(tending.run())
+
+    await ticker.done.wait()
+    await tending.finish()
+    await tending.save()
+    await running
+
+    assert bench.log.is_read_only
+    assert not snapshot(tmp_path).exists()
+    await bench.__aexit__()
+
+
+def fails(error: Exception) -> Callable[[bytes], bytes]:
+    def mac(_: bytes) -> bytes:
+        raise error
+
+    return mac
+
+
+@pytest.mark.parametrize(
+    ("mac", "is_blocked"),
+    [(fails(StoreError("the vault failed")), False), (fake_mac, True)],
+    ids=["no key", "no folder"],
+)
+async def test_a_snapshot_that_cannot_be_saved_ends_nothing(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    mac: Callable[[bytes], bytes],
+    is_blocked: bool,
+) -> None:
+    async with IntakeBench(tmp_path) as bench:
+        bench.intake.followed = Followed(
+            {},
+            bench.intake.records,
+            origin=ORIGIN,
+            path=snapshot(tmp_path),
+            size=lambda: bench.log.head.size,
+            root_at=bench.log.reader.root,
+            mac=mac,
+        )
+        if is_blocked:
+            snapshot(tmp_path).parent.write_bytes(b"")
+
+        await Tending(bench.intake, HandTicker()).save()
+
+        assert len(said(caplog, "snapshot not saved")) == 1
+        assert not snapshot(tmp_path).exists()

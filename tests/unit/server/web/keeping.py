@@ -62,7 +62,10 @@ class KeptLog:
         vault: Vault | None = None,
         policy: Policy | None = None,
         unknown: Unknown = "allow",
+        is_read_only: bool = False,
     ) -> None:
+        folder.mkdir(exist_ok=True)
+        self._is_read_only = is_read_only
         self.rules = Moody(unknown=unknown)
         self.bench = IntakeBench(
             folder, vault=vault, policy=policy, registry=self.rules, unknown=unknown
@@ -106,7 +109,8 @@ class KeptLog:
         return new.text
 
     async def __aenter__(self) -> Self:
-        await self.bench.__aenter__()
+        if not self._is_read_only:
+            await self.bench.__aenter__()
         await self.intake.followed.catch_up()
         await self.runner.setup()
         await web.UnixSite(self.runner, str(self.socket)).start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -252,3 +253,49 @@ async def test_letters_that_cannot_be_read_are_unavailable(
 
     assert refused.is_problem(422, "invalid-event")
     assert reply.is_problem(503, "unavailable")
+
+
+async def test_where_the_log_is_read_only_letters_are_shown_and_none_is_changed(
+    kept: KeptLog, tmp_path: Path
+) -> None:
+    await kept.submit(BROKEN)
+    beside = KeptLog(tmp_path / "beside", vault=kept.bench.vault, is_read_only=True)
+    for end in ("", "-wal", "-shm"):
+        shutil.copy(tmp_path / f"letters.sqlite{end}", tmp_path / "beside")
+
+    async with beside:
+        refused = await beside.submit(BROKEN)
+        changes = [
+            await beside.ask("DELETE", f"{LETTERS}/1"),
+            await beside.ask("POST", f"{LETTERS}/1/redrive"),
+        ]
+        listed = await beside.letters()
+        shown = await beside.ask("GET", f"{LETTERS}/1")
+
+    assert refused.status == 422
+    for reply in changes:
+        assert reply.is_problem(503, "unavailable")
+        assert reply.json()["detail"] == "the log is read-only"
+    assert (listed["count"], listed["not_kept"]) == (1, 1)
+    assert b64decode(shown.json()["body"]) == BROKEN
+
+
+async def test_a_flood_of_refusals_of_one_producer_leaves_the_letters_of_others(
+    kept: KeptLog,
+) -> None:
+    bob = await kept.ask(
+        "POST",
+        "/v1/logs/events/events",
+        token=kept.other,
+        body=BROKEN,
+        headers={"Content-Type": "application/json"},
+    )
+    for _ in range(2):
+        flood = await kept.submit_batch(b"{}\n" * 1000, kind="application/x-ndjson")
+        assert flood.status == 200
+
+    shown = await kept.ask("GET", f"{LETTERS}/1")
+
+    assert bob.status == 422
+    assert shown.json()["principal"] == "shop"
+    assert (await kept.letters())["count"] == 100
