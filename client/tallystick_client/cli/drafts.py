@@ -20,7 +20,7 @@ from tallystick_client.cli.inputs import STDIN
 from tallystick_client.errors import UsageError
 from tallystick_client.files import read_given
 from tallystick_client.mapping.catalogue import SHIPPED, shipped
-from tallystick_client.mapping.engine import RecordMapping
+from tallystick_client.mapping.engine import RecordMapping, digest_of
 from tallystick_client.mapping.reading import MAX_FILE, load_mapping
 from tallystick_client.mapping.records import RecordError, format_json
 from tallystick_client.mapping.sources import Raw, read_records
@@ -58,10 +58,12 @@ class Drafts:
     """Reads files into events.
 
     `mapping` is None for records that are events already; `instance` None for one that
-    is named after the mapping and the first record of each file.
+    is named after the mapping and the first record of each file.  `key` is the secret
+    of what is derived from records (see `idkey`); events need none.
     """
 
     mapping: RecordMapping | None
+    key: bytes = field(repr=False)
     instance: str | None = None
     epoch: int = 0
     read: int = 0
@@ -84,7 +86,7 @@ class Drafts:
             for raw in records:
                 self.read += 1
                 if mapping is not None and instance is None:
-                    instance = _instance_of(mapping, raw)
+                    instance = _instance_of(mapping, raw, self.key)
                 drafted = self._draft(name, raw, instance or "")
                 if drafted is not None:
                     yield drafted
@@ -112,7 +114,7 @@ class Drafts:
 
     def _mapped(self, value: Value, number: int) -> dict[str, Value] | None:
         if self.mapping is not None:
-            return self.mapping.apply(value, line=number)
+            return self.mapping.apply(value, line=number, key=self.key)
         if not isinstance(value, dict):
             raise RecordError("not a JSON object")
         return value
@@ -159,14 +161,15 @@ def choose_mapping(source: str | None, own: Path | None) -> RecordMapping | None
     return None if source == EVENTS else shipped(source)
 
 
-def _instance_of(mapping: RecordMapping, first: Raw) -> str:
+def _instance_of(mapping: RecordMapping, first: Raw, key: bytes) -> str:
     """Name an instance after the first record of a file, whatever the file is called.
 
     A file that grows, or is renamed when it is rotated, stays the same instance.
     """
     value = first.value
     text = str(value) if isinstance(value, RecordError) else format_json(value)
-    return f"{mapping.name}-{sha256(text.encode()).hexdigest()[:12]}"
+    digest = digest_of(key, "instance", mapping.name, text)
+    return f"{mapping.name}-{digest.hex()[:12]}"
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tallystick_client.cli.console import Shell
 from tallystick_client.cli.drafts import Drafted, Drafts
-from tallystick_client.results import SubmittedEvents
+from tallystick_client.results import SubmittedEvents, Unproven
 from tallystick_merkle.exchange.events import EventRefusal
 from tallystick_merkle.policy import Policy
 from tallystick_merkle.receipt import Status
@@ -26,6 +26,7 @@ class EmitTally:
     first: int | None = None
     last: int | None = None
     refused: list[tuple[Drafted, EventRefusal]] = field(default_factory=list)
+    unproven: list[tuple[Drafted, Unproven]] = field(default_factory=list)
     warnings: set[str] = field(default_factory=set)
 
     @property
@@ -45,6 +46,8 @@ class EmitTally:
             self.warnings.update(kept.warnings)
         for position, refusal in done.refusals.items():
             self.refused.append((drafted[position], refusal))
+        for position, claimed in done.unproven.items():
+            self.unproven.append((drafted[position], claimed))
 
     def refuse(self, drafted: Drafted) -> None:
         """Count a record that could not become an event."""
@@ -65,6 +68,14 @@ class EmitTally:
             "first_index": self.first,
             "last_index": self.last,
             "warnings": sorted(self.warnings),
+            "unproven": [
+                {
+                    **_place(drafted),
+                    "event_id": claimed.event_id,
+                    "index": claimed.index,
+                }
+                for drafted, claimed in self.unproven
+            ],
             "refused": [describe(*one) for one in self.refused],
         }
 
@@ -76,6 +87,15 @@ class EmitTally:
         if len(self.refused) > MOST_TOLD:
             more = len(self.refused) - MOST_TOLD
             shell.complain(f"and {more} more were refused: --json lists all")
+        for drafted, claimed in self.unproven[:MOST_TOLD]:
+            place = f"{drafted.file}, record {drafted.number} (line {drafted.line})"
+            shell.complain(
+                f"{place} is unproven: the log says that it is entry {claimed.index} "
+                "and was erased since; no receipt checked for it is kept here"
+            )
+        if len(self.unproven) > MOST_TOLD:
+            more = len(self.unproven) - MOST_TOLD
+            shell.complain(f"and {more} more are unproven: --json lists all")
         for warning in sorted(self.warnings):
             shell.note(f"warning of the log: {warning}")
 
@@ -89,6 +109,11 @@ class EmitTally:
             parts.append(f"{drafts.duplicates} twice in the files")
         if self.refused:
             parts.append(f"{len(self.refused)} refused")
+        if self.unproven:
+            parts.append(
+                f"{len(self.unproven)} unproven: the log says it erased "
+                + ("it" if len(self.unproven) == 1 else "them")
+            )
         text = ", ".join(parts)
         if not self.logged:
             return f"{text}; nothing was logged"
@@ -112,12 +137,15 @@ class EmitTally:
 def describe(drafted: Drafted, refusal: EventRefusal) -> dict[str, object]:
     """Give one refusal, for programs."""
     return {
-        "file": drafted.file,
-        "record": drafted.number,
-        "line": drafted.line,
+        **_place(drafted),
         "event_id": None if drafted.event is None else drafted.event.event_id,
         "status": refusal.status or None,
         "code": refusal.code,
         "detail": refusal.detail,
         "errors": [{"pointer": place, "detail": why} for place, why in refusal.errors],
     }
+
+
+def _place(drafted: Drafted) -> dict[str, object]:
+    """Say where a record stands."""
+    return {"file": drafted.file, "record": drafted.number, "line": drafted.line}

@@ -1,8 +1,9 @@
 """`tallystick emit`: audit records of other systems into a log, as events.
 
 JSON: {"origin", "read", "skipped", "duplicates", "added", "repeated", "promised",
-"witnessed", "first_index", "last_index", "warnings", "refused": [{"file", "record",
-"line", "event_id", "status", "code", "detail", "errors": [{"pointer", "detail"}]}]};
+"witnessed", "first_index", "last_index", "warnings", "unproven": [{"file", "record",
+"line", "event_id", "index"}], "refused": [{"file", "record", "line", "event_id",
+"status", "code", "detail", "errors": [{"pointer", "detail"}]}]};
 with --dry-run {"read", "skipped", "duplicates", "events", "refused"} instead.
 """
 
@@ -26,10 +27,18 @@ from tallystick_client.cli.drafts import (
     choose_mapping,
 )
 from tallystick_client.cli.emittally import EmitTally, describe
-from tallystick_client.cli.network import Choice, Target, choose_target, extra
+from tallystick_client.cli.network import (
+    Choice,
+    Target,
+    choose_state,
+    choose_target,
+    extra,
+    settings_of,
+)
 from tallystick_client.cli.options import Log, Origin, PolicyFile, Server, TokenFile
 from tallystick_client.cli.outcome import NOT_YET, USAGE
-from tallystick_client.errors import ClientError, UsageError
+from tallystick_client.errors import ClientError, StateError, UsageError
+from tallystick_client.idkey import NAME, keep_id_key, read_id_key
 from tallystick_client.session import Wait
 from tallystick_merkle.errors import KernelError
 from tallystick_merkle.event import INSTANCE, MAX_NUMBER
@@ -81,6 +90,15 @@ def emit(  # noqa: PLR0913 -- typer reads the options from the signature
         int,
         typer.Option(min=0, max=MAX_NUMBER, help="Start of that instance."),
     ] = 0,
+    id_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Secret that ids are derived with, for machines that must agree (else "
+            "one is made in the state directory).",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print the events and send nothing."),
@@ -102,12 +120,15 @@ def emit(  # noqa: PLR0913 -- typer reads the options from the signature
     """Emit audit records as events, each once, and keep their checked receipts.
 
     Records that cannot be events, or that the log refuses, are told and keep none of
-    the others out: then the exit code is 2.
+    the others out: then the exit code is 2. It is 3 for events of which only the log
+    says that it had them and erased them.
     """
     shell = shell_of(context)
     if instance is not None and not re.fullmatch(INSTANCE, instance):
         raise UsageError(f"--instance: expected {INSTANCE}")
-    drafts = Drafts(choose_mapping(source, mapping), instance, epoch)
+    chosen_mapping = choose_mapping(source, mapping)
+    key = b"" if chosen_mapping is None else choose_id_key(shell, id_key)
+    drafts = Drafts(chosen_mapping, key, instance, epoch)
     drafted = chain.from_iterable(map(drafts.of, files))
     if dry_run:
         return _show(shell, drafts, drafted)
@@ -119,7 +140,7 @@ def emit(  # noqa: PLR0913 -- typer reads the options from the signature
     try:
         send_events(target, drafted, tally, wait=chosen, shell=shell)
     except (ClientError, KernelError):
-        if tally.logged or tally.refused:
+        if tally.logged or tally.refused or tally.unproven:
             tally.complain(shell)
             shell.complain(f"before the error: {tally.summary(target.policy)}")
         raise
@@ -127,7 +148,28 @@ def emit(  # noqa: PLR0913 -- typer reads the options from the signature
     shell.result(tally.document(target.log.origin), tally.summary(target.policy))
     if tally.refused:
         return USAGE
-    return NOT_YET if chosen == "witnessed" and tally.promised else 0
+    is_waiting = chosen == "witnessed" and tally.promised
+    return NOT_YET if is_waiting or tally.unproven else 0
+
+
+def choose_id_key(shell: Shell, given: Path | None) -> bytes:
+    """Read the secret that was given, or the state directory's, made if need be."""
+    if given is not None:
+        return read_id_key(given)
+    state = choose_state(shell, settings_of(shell))
+    try:
+        key, is_new = keep_id_key(state)
+    except StateError as error:
+        raise UsageError(
+            f"no secret to derive the ids of events with ({error}): name a state "
+            "directory with --state DIR, or a secret with --id-key FILE"
+        ) from error
+    if is_new:
+        shell.note(
+            f"made {state / NAME}: keep it, and emit the same records from elsewhere "
+            "with --id-key; with another secret they become other events"
+        )
+    return key
 
 
 def send_events(

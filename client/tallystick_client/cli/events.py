@@ -9,6 +9,7 @@ JSON of list: {"origin", "size", "next_after", "has_more", "events": [{"index",
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated
 
 import typer
@@ -22,6 +23,8 @@ from tallystick_merkle.hashing import leaf_hash
 from tallystick_merkle.receipt import format_receipt
 
 app = typer.Typer(no_args_is_help=True, help="Events of a log.")
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.~/:@#$%+=*-]+", re.ASCII)
 
 EventId = Annotated[str, typer.Argument(metavar="EVENT_ID", help="Id of the event.")]
 """The event that a command is about."""
@@ -62,7 +65,7 @@ def show(
         plain_json(read.event, indent=2),
     ]
     if read.hidden:
-        lines.append(f"not shown: {plain(', '.join(read.hidden))}")
+        lines.append(f"not shown: {', '.join(map(plain_name, read.hidden))}")
     if read.erased:
         lines.append(f"erased: groups {', '.join(map(str, read.erased))}")
     shell.result(document, "\n".join(lines))
@@ -108,10 +111,19 @@ def list_events(
 
 
 def plain(text: str) -> str:
-    """Escape what a terminal might take for a command."""
+    """Escape what a terminal might obey, hide or reorder, as JSON does."""
     return "".join(
-        mark if mark.isprintable() else f"\\u{ord(mark):04x}" for mark in text
+        mark if mark.isprintable() else json.dumps(mark)[1:-1] for mark in text
     )
+
+
+def plain_name(name: str) -> str:
+    """Write the name of a field; in quotes unless it can be taken for nothing else.
+
+    A name may hold spaces, quotes and any script, and could so pass for a value, for
+    another name, or for a line of ours.
+    """
+    return name if _PLAIN_NAME.fullmatch(name) else plain_json(name)
 
 
 def plain_json(value: object, *, indent: int | None = None) -> str:

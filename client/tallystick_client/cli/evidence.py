@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from tallystick_client.cli.console import shell_of
-from tallystick_client.cli.events import EventId, plain, plain_json
+from tallystick_client.cli.events import EventId, plain_json, plain_name
 from tallystick_client.cli.network import Choice, choose_target, extra
 from tallystick_client.cli.options import Log, Origin, PolicyFile, Server, TokenFile
 from tallystick_client.cli.outcome import NOT_YET
@@ -146,12 +146,12 @@ def shown_of(found: Found) -> dict[str, object]:
 def tell(found: Found, evidence: Evidence) -> Iterator[str]:
     """Say which fields are shown, and what is known of the hidden ones."""
     shown = shown_of(found)
-    width = max((len(plain(name)) for name in shown), default=0)
+    width = max((len(plain_name(name)) for name in shown), default=0)
     for name, value in shown.items():
         text = plain_json(value)
         if name == "occurred_at" and isinstance(value, int):
             text += f" ({format_time(value)})"
-        yield f"shown   {plain(name):<{width}}  {text}"
+        yield f"shown   {plain_name(name):<{width}}  {text}"
     yield _say_hidden(evidence.disclosure)
     if found.disclosed.is_single:
         yield "single  no second value of a shown field can be in this event"
@@ -181,7 +181,7 @@ def hidden_names(disclosure: Disclosure) -> tuple[list[str], bool]:
 def _say_hidden(disclosure: Disclosure) -> str:
     names, is_all = hidden_names(disclosure)
     more = len(names) - _MOST_NAMED
-    listed = ", ".join(map(plain, names[:_MOST_NAMED]))
+    listed = ", ".join(map(plain_name, names[:_MOST_NAMED]))
     listed += f" and {more} more" if more > 0 else ""
     if is_all:
         return f"hidden  {listed or 'nothing'}"

@@ -37,7 +37,7 @@ _MEANING = (
     "a record later, the operator included, contradicts what the witnesses signed. "
     "The log of raw entries keeps bytes for everybody to read. The log of events "
     "publishes 80 bytes a record that say nothing about anybody: what is in them is "
-    "encrypted for each person, and any field can be proven alone, like the three "
+    "encrypted for each person, and any field can be proven alone, like those "
     "above."
 )
 
@@ -225,7 +225,7 @@ def commands_to_try(place: Place, ports: Ports, *, stays: bool) -> list[Hint]:
     events = shlex.quote(str(place.events_config))
     offline = [
         (
-            "Check the three fields of the event, offline",
+            "Check the fields of the event, offline",
             f"{me} verify {evidence} {whom} --verbose",
         ),
         (

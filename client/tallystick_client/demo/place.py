@@ -8,7 +8,7 @@ cloudtrail.policy    which log and which witnesses to believe; audit.policy for 
 token                the right to write (mode 0600); audit.token for the events
 client.toml          settings for `tallystick --config`; audit.toml for the events
 cloudtrail-103.ndjson  the records that are logged
-one-record.evidence  three fields of one event, proven
+one-record.evidence  some fields of one event, proven
 state/               receipts, believed head, evidence
 logs/                what the processes said
 """

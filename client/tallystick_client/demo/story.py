@@ -34,6 +34,7 @@ from tallystick_client.demo.place import (
 )
 from tallystick_client.errors import ServiceError
 from tallystick_client.files import write_files
+from tallystick_client.idkey import keep_id_key
 from tallystick_client.mapping.catalogue import shipped
 from tallystick_client.results import Audited, Upgrade
 from tallystick_client.session import Patience
@@ -93,7 +94,8 @@ class Story:
 
     def emit(self, shell: Shell) -> EmitTally:
         """Emit the same records as events, each once."""
-        drafts = Drafts(shipped(MAPPING))
+        key, _ = keep_id_key(self.place.state)
+        drafts = Drafts(shipped(MAPPING), key)
         tally = EmitTally(drafts)
         drafted = list(drafts.of(str(self.place.sample)))
         send_events(self.events, iter(drafted), tally, wait="durable", shell=shell)
@@ -122,7 +124,7 @@ class Story:
         return len(self._places)
 
     def disclose(self) -> tuple[Evidence, Found]:
-        """Prove three fields of one event, and check that as its reader would."""
+        """Prove some fields of one event, and check that as its reader would."""
         place = self.place
         with _client(self.events) as client:
             proof = client.disclose(self._chosen.event_id, *SHOWN)

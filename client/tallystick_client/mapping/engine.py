@@ -4,17 +4,17 @@ What a mapping takes unchanged from a place in the record leaves the rest of the
 all other members stay in it and become the event's `details`.  So each value of the
 record is in the event, or named in `details/mapping` (see `fitting`).
 
-The event's id is decided by the record alone, so that the same file emitted twice
-gives the same events: a UUIDv7 whose time is that of the event, and whose other bits
-are a digest of the mapping's name and the record's own identity, or else of the whole
-record and its line.
+The event's id is decided by the record and a secret key, so that the same file emitted
+twice gives the same events: a UUIDv7 whose time is that of the event, and whose other
+bits are an HMAC of the mapping's name and the record's own identity, or else of the
+whole record and its line.  Without the key nobody can tell which record an id is of.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 from tallystick_client.idempotency import format_uuid7
 from tallystick_client.mapping.fitting import DETAILS, fit
@@ -46,6 +46,9 @@ from tallystick_client.mapping.spelling import (
 from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.event import MAX_TARGETS, OUTCOMES, PERSON_TYPES, Value
 from tallystick_merkle.eventjson import format_time, read_extra
+
+MIN_KEY = 16
+"""Shortest key of ids, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,11 @@ class RecordMapping:
     skip: tuple[tuple[Condition, ...], ...] = ()
     empty: frozenset[str] = frozenset({""})
 
-    def apply(self, record: Value, *, line: int) -> dict[str, Value] | None:
+    def apply(self, record: Value, *, line: int, key: bytes) -> dict[str, Value] | None:
         """Give the event of a record, without its producer; None if it is skipped.
 
-        `line` is where the record stands, from 1.  Raises RecordError for a record
+        `line` is where the record stands, from 1; `key` the secret of the ids, see
+        `digest_of`.  Raises RecordError for a record
         that cannot be an event, saying what was looked for and not found.
         """
         if not isinstance(record, dict):
@@ -110,18 +114,23 @@ class RecordMapping:
         scope = Scope(record, self.empty)
         if any(all(one.holds(scope) for one in rule) for rule in self.skip):
             return None
-        return _Work(self, scope, record).event(canonical, line)
+        return _Work(self, scope, record, key).event(canonical, line)
 
 
 class _Work:
     """One record on its way to an event, and which of its places were taken."""
 
     def __init__(
-        self, mapping: RecordMapping, scope: Scope, record: dict[str, Value]
+        self,
+        mapping: RecordMapping,
+        scope: Scope,
+        record: dict[str, Value],
+        key: bytes,
     ) -> None:
         self._mapping = mapping
         self._scope = scope
         self._record = record
+        self._key = key
         self._taken: set[Pointer] = set()
 
     def event(self, canonical: str, line: int) -> dict[str, Value]:
@@ -166,11 +175,8 @@ class _Work:
         parts = [text for text in texts if text]
         if not parts or len(parts) != len(texts):
             parts = [canonical, str(line)]
-        digest = sha256(b"tallystick/emit/v1\n")
-        for part in (mapping.name, *parts):
-            data = part.encode("utf-8", "surrogatepass")
-            digest.update(len(data).to_bytes(8, "big") + data)
-        return format_uuid7(time_ms, digest.digest()[:10])
+        digest = digest_of(self._key, "event", mapping.name, *parts)
+        return format_uuid7(time_ms, digest[:10])
 
     def _action(self) -> str:
         found = first(self._mapping.action, self._scope)
@@ -242,6 +248,20 @@ class _Work:
         ):
             self._taken.add(source)
         return value
+
+
+def digest_of(key: bytes, *parts: str) -> bytes:
+    """Digest texts under a secret key of at least 16 bytes: 32 bytes.
+
+    Raises ValueError for a shorter key: its digests could be tried.
+    """
+    if len(key) < MIN_KEY:
+        raise ValueError(f"a key of {len(key)} bytes, expected at least {MIN_KEY}")
+    digest = hmac.new(key, b"tallystick/emit/v2\n", "sha256")
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.digest()
 
 
 def _is_through_objects(record: Value, place: Pointer) -> bool:

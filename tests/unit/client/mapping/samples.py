@@ -16,6 +16,9 @@ CLOUDTRAIL = ROOT / "client/tallystick_client/samples/cloudtrail-103.ndjson"
 WINDOWS = ROOT / "tests/data/events/windows-1749.ndjson.gz"
 EKS = ROOT / "tests/data/events/eks-audit.json"
 
+KEY = b"k" * 32
+"""The secret of the ids of all tests."""
+
 Mapped = tuple[dict[str, Value], dict[str, Value]]
 """A record, and the event made of it."""
 
@@ -29,7 +32,7 @@ def map_file(name: str, path: Path) -> list[Mapped]:
             file, name=path.name, lists=mapping.records, wrapping=mapping.unwrap
         ):
             assert isinstance(raw.value, dict)
-            event = mapping.apply(raw.value, line=raw.number)
+            event = mapping.apply(raw.value, line=raw.number, key=KEY)
             assert event is not None
             found.append((raw.value, event))
     return found

@@ -6,7 +6,7 @@ from tallystick_client.mapping.catalogue import shipped
 from tallystick_client.mapping.cloudevents import unwrap
 from tallystick_client.mapping.records import RecordError
 from tallystick_merkle.event import Value
-from tests.unit.client.mapping.samples import event_of, lost
+from tests.unit.client.mapping.samples import KEY, event_of, lost
 
 STRUCTURED: dict[str, Value] = {
     "specversion": "1.0",
@@ -40,7 +40,7 @@ BINARY: dict[str, Value] = {
 
 
 def apply(record: Value) -> dict[str, Value]:
-    event = shipped("cloudevents").apply(unwrap(record), line=1)
+    event = shipped("cloudevents").apply(unwrap(record), line=1, key=KEY)
     assert event is not None
     return event
 

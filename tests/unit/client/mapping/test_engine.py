@@ -15,7 +15,7 @@ from tallystick_client.mapping.engine import RecordMapping
 from tallystick_client.mapping.reading import load_mapping
 from tallystick_client.mapping.records import RecordError, parse_json
 from tallystick_merkle.event import MAX_FIELDS, Value
-from tests.unit.client.mapping.samples import event_of, lost
+from tests.unit.client.mapping.samples import KEY, event_of, lost
 
 MINIMAL = """
 name = "any"
@@ -32,7 +32,7 @@ def mapping_of(text: str = "", *, base: str = MINIMAL) -> RecordMapping:
 
 
 def apply(record: dict[str, Value], text: str = "", line: int = 1) -> dict[str, Any]:
-    event = mapping_of(text).apply({"at": WHEN, **record}, line=line)
+    event = mapping_of(text).apply({"at": WHEN, **record}, line=line, key=KEY)
     assert event is not None
     event_of(event)
     return event
@@ -65,7 +65,7 @@ def test_any_record_becomes_an_event_and_nothing_is_lost(
     record = read_as_json({**members, "when": WHEN})
     assert isinstance(record, dict)
 
-    event = mapping_of().apply(record, line=1)
+    event = mapping_of().apply(record, line=1, key=KEY)
 
     assert event is not None
     event_of(event)
@@ -126,12 +126,12 @@ def test_a_value_that_a_field_cannot_have_stays_in_the_details() -> None:
 
 def test_a_record_without_a_time_is_refused() -> None:
     with pytest.raises(RecordError, match="no time that can be read at /when or /at"):
-        mapping_of().apply({"when": "yesterday"}, line=1)
+        mapping_of().apply({"when": "yesterday"}, line=1, key=KEY)
 
 
 def test_a_value_that_is_no_object_is_refused() -> None:
     with pytest.raises(RecordError, match="not a JSON object"):
-        mapping_of().apply([1], line=1)
+        mapping_of().apply([1], line=1, key=KEY)
 
 
 def test_the_same_record_on_another_line_is_another_event() -> None:
@@ -154,8 +154,8 @@ def test_a_record_with_an_identity_is_the_same_event_on_any_line() -> None:
 def test_a_record_that_a_mapping_skips_is_no_event() -> None:
     skipping = mapping_of('[[skip]]\n"/kind" = ["health"]')
 
-    assert skipping.apply({"at": WHEN, "kind": "health"}, line=1) is None
-    assert skipping.apply({"at": WHEN, "kind": "other"}, line=1) is not None
+    assert skipping.apply({"at": WHEN, "kind": "health"}, line=1, key=KEY) is None
+    assert skipping.apply({"at": WHEN, "kind": "other"}, line=1, key=KEY) is not None
 
 
 def test_too_many_fields_are_folded_where_it_costs_least() -> None:
@@ -238,7 +238,7 @@ def test_many_long_texts_are_cut_alike() -> None:
 
 def test_a_record_of_over_a_megabyte_is_refused() -> None:
     with pytest.raises(RecordError, match="longer than"):
-        mapping_of().apply({"at": WHEN, "x": "y" * (1024 * 1024)}, line=1)
+        mapping_of().apply({"at": WHEN, "x": "y" * (1024 * 1024)}, line=1, key=KEY)
 
 
 def test_targets_are_found_in_lists_each_once_and_ten_at_most() -> None:
@@ -252,3 +252,22 @@ def test_targets_are_found_in_lists_each_once_and_ten_at_most() -> None:
     ]
     assert event["targets"][0]["person"] is True
     assert event["details"]["on"] == items
+
+
+def test_without_the_key_nobody_can_say_which_record_an_id_is_of() -> None:
+    mapping = mapping_of('identity = ["/seq"]\n', base=MINIMAL)
+    record: dict[str, Value] = {"at": WHEN, "seq": 5}
+
+    ids = [
+        (mapping.apply(record, line=1, key=key) or {})["event_id"]
+        for key in (KEY, KEY, b"another key of ids")
+    ]
+
+    assert ids[0] == ids[1]
+    assert ids[0] != ids[2]
+
+
+@pytest.mark.parametrize("key", [b"", b"k" * 15])
+def test_a_key_that_could_be_tried_is_refused(key: bytes) -> None:
+    with pytest.raises(ValueError, match="expected at least 16"):
+        mapping_of().apply({"at": WHEN}, line=1, key=key)

@@ -10,6 +10,7 @@ from tallystick_client.errors import UsageError
 from tallystick_client.mapping.catalogue import shipped_file
 from tallystick_client.mapping.reading import load_mapping
 from tallystick_merkle.event import Value
+from tests.unit.client.mapping.samples import KEY
 from tests.unit.client.mapping.test_engine import MINIMAL, WHEN, apply
 
 
@@ -131,7 +132,7 @@ def test_times_are_read_as_they_are_written(
     )
     mapping = load_mapping(base.encode(), file="own.toml")
 
-    event = mapping.apply({"t": value}, line=1)
+    event = mapping.apply({"t": value}, line=1, key=KEY)
 
     assert event is not None
     assert event["occurred_at"] == when

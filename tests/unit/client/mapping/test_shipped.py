@@ -13,6 +13,7 @@ from tallystick_merkle.event import Event, Value
 from tests.unit.client.mapping.samples import (
     CLOUDTRAIL,
     EKS,
+    KEY,
     WINDOWS,
     Mapped,
     event_of,
@@ -104,7 +105,7 @@ def test_an_error_code_of_cloudtrail_decides_the_outcome(
 ) -> None:
     record = {**mapped("cloudtrail")[0][0], "errorCode": code}
 
-    event = shipped("cloudtrail").apply(record, line=1)
+    event = shipped("cloudtrail").apply(record, line=1, key=KEY)
 
     assert event is not None
     assert event["outcome"] == {"result": outcome, "code": code}
@@ -118,7 +119,7 @@ def test_a_person_that_a_record_is_about_is_a_subject() -> None:
         "requestParameters": {"userName": "mallory"},
     }
 
-    event = shipped("cloudtrail").apply(record, line=1)
+    event = shipped("cloudtrail").apply(record, line=1, key=KEY)
 
     assert event is not None
     assert event["action"] == "aws.iam.delete-user"
@@ -166,7 +167,7 @@ def test_kubernetes_requests_of_all_kinds(
 ) -> None:
     ((record, _),) = mapped("kubernetes")
 
-    event = shipped("kubernetes").apply({**record, **members}, line=1)
+    event = shipped("kubernetes").apply({**record, **members}, line=1, key=KEY)
 
     assert event is not None
     assert event["action"] == action
@@ -177,7 +178,7 @@ def test_each_stage_of_a_kubernetes_request_is_an_event_of_its_own() -> None:
     ((record, event),) = mapped("kubernetes")
     earlier: dict[str, Value] = {**record, "stage": "RequestReceived"}
 
-    other = shipped("kubernetes").apply(earlier, line=1)
+    other = shipped("kubernetes").apply(earlier, line=1, key=KEY)
 
     assert other is not None
     assert other["event_id"] != event["event_id"]
@@ -200,7 +201,7 @@ def test_a_windows_event_that_nobody_knows_is_named_by_channel_and_id() -> None:
         "@timestamp": "2020-09-21T08:08:50.711Z",
     }
 
-    event = shipped("windows").apply(record, line=1)
+    event = shipped("windows").apply(record, line=1, key=KEY)
 
     assert event is not None
     assert event["action"] == "windows.microsoft-windows-odd-operational.event-70001"
@@ -249,7 +250,7 @@ def test_ocsf_events_are_named_by_class_and_activity() -> None:
         "severity_id": 3,
     }
 
-    event = shipped("ocsf").apply(record, line=1)
+    event = shipped("ocsf").apply(record, line=1, key=KEY)
 
     assert event is not None
     read = event_of(event)
