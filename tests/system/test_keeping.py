@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from tallystick_merkle import canonical
 from tallystick_merkle.exchange.base import Request, Response
+from tallystick_server.ingest.followed import MAC_SIZE
 from tests.fakes.intakes import event_json
 from tests.system.drive import fetch
 from tests.system.one_log import API, OneLog
-from tests.system.stack import LOG, run
+from tests.system.stack import LOG, Daemon, run
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -136,3 +138,54 @@ def test_a_command_without_a_token_says_what_to_name(keeper: Keeper) -> None:
 
     assert done.returncode == 2
     assert "--token-file" in done.stderr
+
+
+def test_a_read_only_server_shows_letters_and_leaves_them_to_their_owner(
+    keeper: Keeper,
+) -> None:
+    owner = keeper.log
+    keeper.submit(0)
+    reading = OneLog.__new__(OneLog)
+    reading.__dict__ |= owner.__dict__
+    reading.daemon = Daemon(
+        owner.words("--read-only"), owner.directory / "read-only.log"
+    )
+    with reading:
+        keeper.log = reading
+        refused = keeper.submit(1, bogus=1)
+        dropped = keeper.run("dlq", "drop", "1")
+        redriven = keeper.run("dlq", "redrive", "1")
+        shown = keeper.told("dlq", "list")
+    keeper.log = owner
+    keeper.submit(2)
+    left = keeper.told("dlq", "list")
+
+    assert refused.status == 422
+    assert "503" in dropped.stderr
+    assert "503" in redriven.stderr
+    assert (shown["count"], shown["not_kept"]) == (1, 1)
+    assert [letter["id"] for letter in left["letters"]] == [2, 1]
+
+
+def test_a_snapshot_that_somebody_has_emptied_is_not_believed(keeper: Keeper) -> None:
+    path = keeper.log.data / "derived" / LOG / "followed.cbor"
+    assert keeper.log.daemon is not None
+    keeper.log.daemon.stop()
+    keeper.log.configure()
+    keeper.log.start()
+    for number in range(3):
+        assert keeper.submit(number).status == 201
+    keeper.log.daemon.stop()
+    data = path.read_bytes()
+    mac, body = data[:MAC_SIZE], canonical.decode(data[MAC_SIZE:])
+    assert isinstance(body, dict)
+    emptied = {**body["state"], "producers": [body["position"], []]}
+    path.write_bytes(mac + canonical.pack({**body, "state": emptied}))
+    keeper.log.start()
+
+    told = keeper.told("producers")
+    warned = [one for one in keeper.log.logged() if one["event"] == "snapshot not used"]
+
+    (row,) = [one for one in told["producers"] if one["instance"] == "web-1"]
+    assert row["events"] == 3
+    assert [one["why"] for one in warned] == ["not written by this server"]
