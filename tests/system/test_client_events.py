@@ -175,6 +175,22 @@ def test_evidence_is_written_and_verified(bench: Bench) -> None:
     assert (document["names_all"], document["is_single"]) == (False, False)
 
 
+def test_evidence_with_the_names_of_all_fields_is_single(bench: Bench) -> None:
+    path = bench.write("events.jsonl", lines(event_json(1)))
+    bench.run("emit", "--from", "events", path)
+    name, out = event_json(1)["event_id"], bench.path / "one.evidence"
+    words = ("disclose", name, "--fields", "after/role", "-o", out)
+
+    both = bench.run(*words, "--hide-names", "--all-names")
+    said = bench.run(*words, "--all-names")
+    document = bench.run("verify", out, "--json").document
+
+    assert (both.code, said.code) == (2, 0)
+    assert "name one of them" in both.err
+    assert document["is_single"] is True
+    assert "details/ticket" in document["hidden"]
+
+
 def test_evidence_of_a_promised_event_is_exit_code_3(
     bench: Bench, log: EventsLog
 ) -> None:

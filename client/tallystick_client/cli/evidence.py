@@ -70,6 +70,14 @@ def disclose(  # noqa: PLR0913 -- typer reads the options from the signature
             "whether another field has the same name.",
         ),
     ] = False,
+    all_names: Annotated[
+        bool,
+        typer.Option(
+            "--all-names",
+            help="Show the names, not the values, of all fields, whoever they are "
+            "about. Then no other field can have the same name.",
+        ),
+    ] = False,
     server: Server = None,
     log: Log = None,
     policy: PolicyFile = None,
@@ -86,10 +94,14 @@ def disclose(  # noqa: PLR0913 -- typer reads the options from the signature
     names = [name for given in fields for name in given.split(",") if name]
     if not names:
         raise UsageError("--fields: name at least one field")
+    if hide_names and all_names:
+        raise UsageError("--hide-names and --all-names: name one of them")
     with extra("client", "disclose"):
         from tallystick_client.blocking import Tallystick
     with Tallystick(target.log, target.policy, state=target.state) as client:
-        proof = client.disclose(event_id, *names, show_names=not hide_names)
+        proof = client.disclose(
+            event_id, *names, show_names=not hide_names, all_names=all_names
+        )
     path = Path(f"{event_id}{SUFFIX}") if out is None else out
     try:
         write_files(path.parent, {path.name: proof.data})
