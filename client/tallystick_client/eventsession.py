@@ -211,6 +211,8 @@ class EventSession(Session):
             return
         if any(len(one) > MAX_TENANT or not one.isprintable() for one in told):
             raise ProofError("the log sealed an event for a tenant with no such name")
+        if len(told) > 1:
+            raise ProofError("the log sealed events of one batch for two tenants")
         pinned = yield from on_disk(self.trust.tenant)
         if pinned is None:
             tenant = (yield from self._read_tenant()) or min(told)

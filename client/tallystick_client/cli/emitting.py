@@ -127,6 +127,8 @@ def emit(  # noqa: PLR0913 -- typer reads the options from the signature
     if instance is not None and not re.fullmatch(INSTANCE, instance):
         raise UsageError(f"--instance: expected {INSTANCE}")
     chosen_mapping = choose_mapping(source, mapping)
+    if chosen_mapping is None and id_key is not None:
+        raise UsageError(f"--id-key: records of --from {source} have ids already")
     key = b"" if chosen_mapping is None else choose_id_key(shell, id_key)
     drafts = Drafts(chosen_mapping, key, instance, epoch)
     drafted = chain.from_iterable(map(drafts.of, files))

@@ -233,6 +233,23 @@ def test_where_entry_0_is_not_for_us_the_first_tenant_is_remembered(
     assert trust.tenant() == "tenant-1"
 
 
+def test_a_batch_of_two_tenants_is_refused_and_neither_is_remembered(
+    connect: Open, log: EventsLog, trust: DirectoryTrust
+) -> None:
+    client = connect(keep=False)
+    client.emit(event_json(1))
+    log.tenant = "tenant-2"
+
+    def own_up(body: dict[str, Any]) -> None:
+        for item in body["results"]:
+            item["opening"]["tenant"] = log.stored[item["event_id"]].opening.tenant
+
+    log.forge = own_up
+    with pytest.raises(ProofError, match="for two tenants"):
+        connect().emit_batch([event_json(1), event_json(2)])
+    assert trust.tenant() is None
+
+
 @pytest.mark.parametrize("tenant", ["x" * 257, "two\nlines"], ids=["long", "lines"])
 def test_a_tenant_that_cannot_be_one_is_refused(
     tenant: str, connect: Open, log: EventsLog, trust: DirectoryTrust

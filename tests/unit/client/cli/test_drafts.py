@@ -226,6 +226,9 @@ def test_events_need_no_key(run: Run, tmp_path: Path) -> None:
 
     assert run("emit", "--from", "events", name, "--dry-run").err == ""
     assert not (tmp_path / "state").exists()
+    refused = run("emit", "--from", "events", name, "--dry-run", "--id-key", name)
+    assert refused.code == 2
+    assert "--id-key: records of --from events have ids already" in refused.err
 
 
 def test_what_is_unproven_is_counted_apart(tmp_path: Path) -> None:
