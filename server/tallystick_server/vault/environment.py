@@ -1,9 +1,9 @@
 """The environment of a generation's rows, under the rules of the log's store.
 
 `sync` and `metasync` on, no `writemap`, LMDB 0.9's format by name.  Opening never
-creates.  Who opens to write has the file's cached pages dropped first, so that what is
-checked comes from the device (D10), and its structure walked: on a damaged list of free
-pages a commit would overwrite rows.
+creates.  Who opens has the file's cached pages dropped first, so that what is checked
+comes from the device (D10), and its structure walked: on a damaged list of free pages a
+commit would overwrite rows, and a damaged length can end the process that reads.
 
     meta     "state" → the sealed state
     names    handle of a name → kid
@@ -21,6 +21,7 @@ import lmdb
 from tallystick_server.errors import IntegrityError, StoreError, UsageError
 from tallystick_server.storage.environment import DATA_FILE, sync_names
 from tallystick_server.storage.structure import require_structure
+from tallystick_server.vault.owner import is_owned
 
 STATE = b"state"
 """Key of the state in the table meta."""
@@ -85,16 +86,39 @@ def create_rows(directory: Path) -> lmdb.Environment:
     return env
 
 
-def open_rows(directory: Path, *, read_only: bool) -> lmdb.Environment:
+def open_rows(
+    directory: Path, *, read_only: bool, beside: Path | None = None
+) -> lmdb.Environment:
     """Open an environment that exists.
 
+    `beside` is the lock file of an owner who may be there while this one reads.
     Raises IntegrityError when its file is missing, empty, damaged or not of LMDB 0.9.
     The log's mark tells whether a commit is missing at the end: it is to be compared.
     """
     _check_file(directory / DATA_FILE, read_only=read_only)
     if not read_only:
         require_structure(directory, is_watched=True)
+    elif beside is not None:
+        _look_beside(directory, beside)
     return _open(directory, create=False, read_only=read_only)
+
+
+def _look_beside(rows: Path, owner: Path) -> None:
+    """Raise IntegrityError for a structure that could end the process that reads it.
+
+    Beside an owner a walk may cross its commits, so that a finding says nothing; but
+    the owner has walked the file at its start.
+    """
+    for is_last in (False, True):
+        try:
+            require_structure(rows, is_watched=True)
+        except IntegrityError:
+            if is_owned(owner):
+                return
+            if is_last:  # nobody writes: it lasts
+                raise
+        else:
+            return
 
 
 def named(what: str, error: lmdb.Error) -> IntegrityError | StoreError:

@@ -51,7 +51,8 @@ def open_vault(
     try:
         number = newest_generation(directory)
         place = generation_directory(directory, number)
-        vault = open_generation(place, root, lock, draw=draw)
+        owner = lock_path(directory)
+        vault = open_generation(place, root, lock, beside=owner, draw=draw)
         try:
             _check_number(vault, number)
             if not read_only:
@@ -70,15 +71,18 @@ def open_generation(
     root: RootKey,
     lock: OwnerLock | DirectoryLock,
     *,
+    beside: Path | None = None,
     draw: Draw = secrets.token_bytes,
 ) -> LmdbVault:
     """Open one generation under a lock, which is closed with it.
 
+    With a shared lock, `beside` is the owner's lock file, if there may be an owner.
     Raises as above; the lock is closed then, too.
     """
     try:
         cipher = Cipher.unwrap(read_generation(place), root)
-        env = open_rows(place / ROWS, read_only=isinstance(lock, DirectoryLock))
+        read_only = isinstance(lock, DirectoryLock)
+        env = open_rows(place / ROWS, read_only=read_only, beside=beside)
         try:
             return LmdbVault(env, cipher, lock=lock, draw=draw)
         except BaseException:

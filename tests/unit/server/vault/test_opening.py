@@ -14,6 +14,7 @@ from tallystick_server.errors import (
     WrongKeyError,
 )
 from tallystick_server.vault.opening import newest_generation, open_vault
+from tallystick_server.vault.owner import OwnerLock
 from tallystick_server.vault.rotation import RotationOrder, rotate
 from tests.unit.server.vault.vaults import (
     OTHER_ROOT,
@@ -162,6 +163,45 @@ def test_a_newest_generation_that_does_not_open_keeps_the_older_one(
         open_vault(place, ROOT)
 
     assert WHOLE[0] in files(place)
+
+
+def lead_out(data: Path) -> None:
+    """Make the first item of every page with items lie 32 KiB further on."""
+    held = bytearray(data.read_bytes())
+    for page in range(2 * 4096, len(held), 4096):
+        if held[page + 10] & 2:
+            held[page + 17] |= 0x80
+    data.write_bytes(held)
+
+
+@pytest.mark.parametrize("read_only", [False, True], ids=["owner", "reader"])
+def test_a_page_that_leads_out_of_the_file_ends_no_process(
+    place: Path, read_only: bool
+) -> None:
+    make(place, keys=3)
+    lead_out(place / WHOLE[1])
+
+    with pytest.raises(IntegrityError, match=r"the structure of the store is damaged"):
+        open_vault(place, ROOT, read_only=read_only)
+
+
+def test_a_finding_beside_an_owner_is_no_damage(place: Path) -> None:
+    """A walk beside who writes may cross commits; the file is sound all the same."""
+    make(place, keys=3)
+    data = place / WHOLE[1]
+    owner = OwnerLock(place / "owner.lock")
+    held = bytearray(data.read_bytes())
+    for number in (0, 1):  # both meta pages: how many lists of free pages there are
+        held[number * 4096 + 72] += 1
+    data.write_bytes(held)
+
+    vault = open_vault(place, ROOT, read_only=True)
+
+    assert vault.count == 3
+    vault.close()
+    owner.close()
+    with pytest.raises(IntegrityError, match="the structure of the store is damaged"):
+        open_vault(place, ROOT, read_only=True)
 
 
 def test_a_reader_clears_nothing_and_needs_no_lock(place: Path) -> None:
