@@ -152,7 +152,6 @@ class IntakeBench:
             log=self.log,
             tenant=TENANT,
             keys=Keys(self.vault, self.pool, on_failure=self.failures.append),
-            mark=self.vault.mark,
             registry=self.registry,
             unknown=unknown,
             sealers=Sealers(ThreadBench(self.pool, self.draw)),

@@ -51,7 +51,6 @@ from tallystick_server.ingest.workbench import Job
 from tallystick_server.log.events import EventPlace, EventSubmission, SealedEvent
 from tallystick_server.log.log import Log
 from tallystick_server.log.sequencer import EventAck
-from tallystick_server.storage.base import VaultMark
 
 T = TypeVar("T")
 
@@ -85,8 +84,8 @@ class _Item(NamedTuple):
 class Intake:
     """Takes the events of one log, see the module. Used on the loop.
 
-    `tenant` is the log's, from its genesis; `mark` gives the state of the vault, `draw`
-    random bytes; `executor` seals what is much.
+    `tenant` is the log's, from its genesis; `draw` gives random bytes; `executor` runs
+    what would keep the loop.
     """
 
     log: Log
@@ -94,7 +93,6 @@ class Intake:
     unknown: Unknown
     keys: Keys
     sealers: Sealers
-    mark: Callable[[], VaultMark]
     registry: Registry
     producers: Producers
     letters: DeadLetters
@@ -286,7 +284,7 @@ class Intake:
             return Submitted(tuple(filter(None, results)), None)
         sealed = tuple([item.sealed for item in items])
         ack = await self.log.append_events(
-            EventSubmission(principal, sealed, self.mark())
+            EventSubmission(principal, sealed, self.keys.mark())
         )
         await self._settle(items, ack, results)
         return Submitted(tuple(filter(None, results)), ack)

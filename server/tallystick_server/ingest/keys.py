@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tallystick_merkle.sealing import GroupKey
 from tallystick_merkle.tags import EPOCH, Dimension, make_tag
 from tallystick_server.errors import UnavailableError
+from tallystick_server.storage.base import VaultMark
 from tallystick_server.vault.base import MAX_NAMES, Vault, VaultKey
 
 MAX_KEYS = 50_000
@@ -110,9 +111,14 @@ class Keys:
         self._executor = executor
         self._on_failure = on_failure
         self._memory = KeyMemory(most)
+        self._mark = vault.mark()
         self._wanted: dict[bytes, None] = {}
         self._next: asyncio.Future[Mapping[bytes, ReadyKey]] | None = None
         self._task: asyncio.Task[None] | None = None
+
+    def mark(self) -> VaultMark:
+        """Give a state of the vault that every key given so far is part of."""
+        return self._mark
 
     async def get(self, names: Collection[bytes]) -> Mapping[bytes, ReadyKey]:
         """Give the key of each name, made where there is none; all are durable.
@@ -149,14 +155,10 @@ class Keys:
         while self._next is not None:
             turn, self._next = self._next, None
             wanted, self._wanted = list(self._wanted), {}
-            made: dict[bytes, ReadyKey] = {}
             try:
-                for start in range(0, len(wanted), MAX_NAMES):
-                    names = wanted[start : start + MAX_NAMES]
-                    keys = await loop.run_in_executor(
-                        self._executor, self._vault.ensure, names
-                    )
-                    made.update((name, ReadyKey(key)) for name, key in keys.items())
+                made, mark = await loop.run_in_executor(
+                    self._executor, self._ensure, wanted
+                )
             except Exception as error:  # noqa: BLE001 -- logged; nobody waits for ever
                 _log.exception("the vault failed")
                 turn.set_exception(UnavailableError("the vault of the keys failed"))
@@ -165,4 +167,18 @@ class Keys:
                 continue
             for name, key in made.items():
                 self._memory.keep(name, key)
+            self._mark = mark
             turn.set_result(made)
+
+    def _ensure(
+        self, names: Sequence[bytes]
+    ) -> tuple[dict[bytes, ReadyKey], VaultMark]:
+        """Have the vault make what is missing; its mark is read after that.
+
+        Runs in a thread: every call of the vault may wait for the disk, or for a lock.
+        """
+        made: dict[bytes, ReadyKey] = {}
+        for start in range(0, len(names), MAX_NAMES):
+            keys = self._vault.ensure(names[start : start + MAX_NAMES])
+            made.update((name, ReadyKey(key)) for name, key in keys.items())
+        return made, self._vault.mark()

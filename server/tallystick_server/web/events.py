@@ -31,7 +31,7 @@ from tallystick_server.ingest.framing import (
 from tallystick_server.ingest.intake import Intake, Submitted
 from tallystick_server.ingest.results import Refused, Taken
 from tallystick_server.log import answers
-from tallystick_server.log.events import EventPlace
+from tallystick_server.log.events import EventPlace, PlacedEvents
 from tallystick_server.log.log import Log
 from tallystick_server.log.sequencer import EventAck
 from tallystick_server.log.tokens import SCOPE_EMIT
@@ -43,6 +43,9 @@ from tallystick_server.web.services import SERVICES, Hosted, find_log
 
 _SHORT = 64 * 1024
 """Longest body, in bytes, whose events are told apart on the loop."""
+
+
+_NOTHING_NEW = PlacedEvents((), 0, 0)
 
 
 async def submit_event(request: web.Request) -> web.Response:
@@ -70,8 +73,8 @@ async def submit_event(request: web.Request) -> web.Response:
     if isinstance(result, Refused):
         await intake.turned_away(principal, media, [(body, result.error)])
         raise result.error
-    assert submitted.ack is not None  # the event is in the log
-    return await answer_event(hosted.log, result, submitted.ack, wait_s=wait_s)
+    ack = submitted.ack or EventAck(_NOTHING_NEW, hosted.log.head, None)
+    return await answer_event(hosted.log, result, ack, wait_s=wait_s)
 
 
 async def submit_batch(request: web.Request) -> web.Response:

@@ -147,7 +147,6 @@ def make_intake(
         unknown=unknown,
         sealers=workshop.sealers,
         keys=Keys(vault, workshop.vault_thread, on_failure=on_failure),
-        mark=vault.mark,
         registry=registry,
         producers=producers,
         letters=DeadLetters(
