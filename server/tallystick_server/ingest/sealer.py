@@ -28,7 +28,11 @@ _NOWHERE: Mapping[str, int] = {}
 
 
 class Prepared(NamedTuple):
-    """An event laid out, and the names of the keys that it needs."""
+    """An event laid out, and the names of the keys that it needs.
+
+    `places` names each field that another than the actor owns, and no other: the same
+    as can be read from the record, so that a repeat is answered as the first one was.
+    """
 
     event: Event
     tenant: str
@@ -68,7 +72,8 @@ def prepare(
     """Lay an event out. `places` and `indexed` are the rules of its schema."""
     layout = lay_out(event, tenant=tenant, places=places)
     names = name_event(event, layout, tenant=tenant, month=month, indexed=indexed)
-    return Prepared(event, tenant, layout, names, places)
+    placed = _placed(event, layout) if places else _NOWHERE
+    return Prepared(event, tenant, layout, names, placed)
 
 
 def seal_event(
@@ -100,3 +105,12 @@ def opening_of(prepared: Prepared, done: Sealing) -> Opening:
         event.schema,
         prepared.places,
     )
+
+
+def _placed(event: Event, layout: Layout) -> dict[str, int]:
+    """Name the fields in the groups from 2 on, each with the target it belongs to."""
+    found: dict[str, int] = {}
+    for person, group in zip(layout.persons, layout.groups[2:], strict=True):
+        index = event.targets.index(person)
+        found.update(dict.fromkeys(group.names[2:], index))
+    return found
