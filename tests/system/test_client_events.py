@@ -56,9 +56,27 @@ def test_records_are_emitted_once_however_often_this_is_run(
         "first_index": 1,
         "last_index": 103,
         "warnings": [],
+        "unproven": [],
         "refused": [],
     }
     assert len(log.stored) == 103
+
+
+def test_events_of_which_only_the_log_says_that_it_erased_them_are_exit_code_3(
+    bench: Bench, log: EventsLog
+) -> None:
+    path = bench.write("events.jsonl", lines(event_json(1)))
+    bench.run("emit", "--from", "events", path)
+    log.erased = {str(event_json(1)["event_id"])}
+    elsewhere = bench.path / "elsewhere"
+
+    kept = bench.run("emit", "--from", "events", path)
+    said = bench.run("emit", "--from", "events", path, "--state", elsewhere)
+
+    assert (kept.code, said.code) == (0, 3)
+    assert "1 unproven: the log says it erased it; nothing was logged" in said.out
+    assert "record 1 (line 1) is unproven: the log says that it is entry 1" in said.err
+    assert list(elsewhere.rglob("*.tlog-proof")) == []
 
 
 def test_numbers_of_the_producer_follow_the_file(bench: Bench, log: EventsLog) -> None:
@@ -164,10 +182,11 @@ def test_evidence_is_written_and_verified(bench: Bench) -> None:
     document = bench.run("verify", out, "--json").document
 
     assert (said.code, silent.code, silent.out) == (0, 0, "")
-    assert "2 fields of entry 1 are shown and proven (witnessed)" in said.out
+    assert "3 fields of entry 1 are shown and proven (witnessed)" in said.out
     assert 'shown   after/role  "auditor"' in told.out
     assert "and fields that are not even named" in told.out
     assert document["event"] == {
+        "event_id": name,
         "action": "user.role.updated",
         "after": {"role": "auditor"},
     }
