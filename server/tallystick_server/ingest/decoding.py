@@ -1,7 +1,8 @@
 """Decode events: of one request, or of a batch, item by item.
 
-An event is taken here if and only if the kernel's `parse_event` takes it, and it comes
-out equal.  JSON goes the quick way first (`shapes`); what that does not take is read
+An event is taken here if and only if the kernel's `parse_event` takes it and it has no
+more than MAX_VALUES, and it comes out equal.  JSON goes the quick way first (`shapes`);
+what that does not take is read
 again the thorough way (`jsonreading`, then `parse_event`), which decides.  CBOR, always
 in its deterministic encoding, goes the thorough way at once.
 
@@ -11,7 +12,9 @@ a value.  Bytes are counted before they are read.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from itertools import islice
 
 from tallystick_merkle import canonical
 from tallystick_merkle.errors import MalformedError
@@ -23,6 +26,8 @@ from tallystick_server.ingest.framing import (
     CBOR,
     CBOR_SEQ,
     EVENT_TYPES,
+    count_values,
+    has_many_heads,
     read_type,
     split_batch,
 )
@@ -31,6 +36,12 @@ from tallystick_server.ingest.shapes import read_event
 
 MAX_EVENT_BYTES = 256 * 1024
 """Longest event as it comes in, in bytes; a line of a batch too."""
+
+MAX_VALUES = 10_000
+"""Most values of an event as it comes in, nested ones counted: data items in CBOR, in
+JSON brackets that open and commas."""
+
+_OPENING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{,]', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,8 @@ def decode_item(item: bytes, *, is_cbor: bool, service: str | None = None) -> Ev
     """Decode the bytes of one event; raise EventError."""
     if len(item) > MAX_EVENT_BYTES:
         raise EventError(f"an event may have {MAX_EVENT_BYTES} bytes")
+    if len(item) > MAX_VALUES and _has_many(item, is_cbor=is_cbor):
+        raise EventError(f"an event may have {MAX_VALUES} values")
     if not is_cbor:
         event = read_event(item, service)
         if event is not None:
@@ -91,6 +104,17 @@ def decode_item(item: bytes, *, is_cbor: bool, service: str | None = None) -> Ev
         return parse_event(data, service=service)
     except MalformedError as error:
         raise EventError(error.why, pointer=error.where) from error
+
+
+def _has_many(item: bytes, *, is_cbor: bool) -> bool:
+    """Whether there are over MAX_VALUES in an item; counted no further than that."""
+    if is_cbor:
+        return has_many_heads(item, MAX_VALUES)
+    if count_values(item) <= MAX_VALUES:
+        return False
+    marks = (mark[0] for mark in _OPENING.finditer(item))
+    found = (mark for mark in marks if not mark.startswith(b'"'))
+    return next(islice(found, MAX_VALUES, None), None) is not None
 
 
 def _read_cbor(item: bytes) -> object:

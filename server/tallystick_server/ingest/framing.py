@@ -48,6 +48,15 @@ BATCH_TYPES = (JSON, NDJSON, CBOR, CBOR_SEQ)
 _MANY = 250_000
 """Commas from which on an array is cut slowly, because that way stops in time."""
 
+MAX_VALUES = 1_000_000
+"""Most brackets that open and commas of a batch in JSON, in texts too."""
+
+MAX_MARKS = 2_000_000
+"""Most texts, brackets and commas of a JSON array that is cut slowly."""
+
+MAX_HEADS = 1_000_000
+"""Most data items of a batch in CBOR, nested ones counted: 100 for each event."""
+
 _cut = Decoder(list[Raw]).decode
 _MARK = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
 
@@ -75,12 +84,33 @@ def split_batch(body: bytes, content_type: str) -> list[bytes]:
     media = read_type(content_type, BATCH_TYPES)
     if len(body) > MAX_BATCH_BYTES:
         raise TooLargeError(f"a batch may have {MAX_BATCH_BYTES} bytes")
+    if media in (JSON, NDJSON) and count_values(body) > MAX_VALUES:
+        raise TooLargeError(f"a batch of over {MAX_VALUES} values")
     items = _SPLITTERS[media](body)
     if not items:
         raise BadRequestError("a batch of no events")
     if len(items) > MAX_BATCH:
         raise _too_many()
     return items
+
+
+def count_values(text: bytes) -> int:
+    """Count the brackets that open and the commas of a JSON text, in texts too."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
+
+
+def has_many_heads(item: bytes, most: int) -> bool:
+    """Whether one item of CBOR is of over `most` data items, nested ones counted.
+
+    One that cannot be walked through is not: what is wrong with it is found later.
+    """
+    try:
+        _skip(item, 0, most)
+    except TooLargeError:
+        return True
+    except BadRequestError:
+        return False
+    return False
 
 
 def _split_lines(body: bytes) -> list[bytes]:
@@ -109,7 +139,9 @@ def _cut_slowly(body: bytes) -> list[bytes]:
         raise _no_array()
     items: list[bytes] = []
     depth, start = 0, 1
-    for mark in _MARK.finditer(text, 1, len(text) - 1):
+    for count, mark in enumerate(_MARK.finditer(text, 1, len(text) - 1)):
+        if count == MAX_MARKS:
+            raise TooLargeError(f"a batch of over {MAX_MARKS} texts and values")
         token = mark[0]
         if token in (b"[", b"{"):
             depth += 1
@@ -134,8 +166,10 @@ def _split_cbor(body: bytes) -> list[bytes]:
     if count > MAX_BATCH:
         raise _too_many()
     items: list[bytes] = []
+    left = MAX_HEADS
     for _ in range(count):
-        start, at = at, _skip(body, at)
+        start = at
+        at, left = _skip(body, at, left)
         items.append(body[start:at])
     if at != len(body):
         raise BadRequestError(f"{len(body) - at} bytes after the CBOR array")
@@ -144,19 +178,23 @@ def _split_cbor(body: bytes) -> list[bytes]:
 
 def _split_sequence(body: bytes) -> list[bytes]:
     items: list[bytes] = []
-    at = 0
+    at, left = 0, MAX_HEADS
     while at < len(body):
         if len(items) == MAX_BATCH:
             raise _too_many()
-        start, at = at, _skip(body, at)
+        start = at
+        at, left = _skip(body, at, left)
         items.append(body[start:at])
     return items
 
 
-def _skip(body: bytes, at: int) -> int:
-    """Give where the CBOR item at `at` ends."""
+def _skip(body: bytes, at: int, left: int) -> tuple[int, int]:
+    """Give where the CBOR item at `at` ends, and how many heads are left then."""
     waiting = 1
     while waiting:
+        if not left:
+            raise TooLargeError(f"a batch of over {MAX_HEADS} data items")
+        left -= 1
         major, argument, at = _read_head(body, at)
         waiting -= 1
         if major in (_BYTES, _TEXT):
@@ -167,7 +205,7 @@ def _skip(body: bytes, at: int) -> int:
             waiting += 1
         if waiting > len(body) - at:  # each has a byte at least
             raise BadRequestError("a CBOR item is cut short")
-    return at
+    return at, left
 
 
 def _read_head(body: bytes, at: int) -> tuple[int, int, int]:

@@ -13,6 +13,7 @@ from tallystick_merkle import canonical
 from tallystick_server.errors import EventError, TooLargeError, UnsupportedTypeError
 from tallystick_server.ingest.decoding import (
     MAX_EVENT_BYTES,
+    MAX_VALUES,
     Refused,
     decode_batch,
     decode_event,
@@ -80,12 +81,12 @@ def changed(path: str, value: object) -> bytes:
         (USUAL.replace(b":17", b":17.0"), "/producer/sequence", "decimals as text"),
         (USUAL.replace(b'"admin"', b"[[{}],1.5]"), "/after/role/1", "decimals"),
         (USUAL.replace(b'"admin"', b"18446744073709551616"), "/after/role", "64 bits"),
-        (USUAL.replace(b'"admin"', b"9" * 9999), "/after/role", "64 bits"),
+        (USUAL.replace(b'"admin"', b"9" * 8000), "/after/role", "64 bits"),
         (USUAL.replace(b'"admin"', b"-9223372036854775809"), "/after/role", "64 bits"),
         (USUAL.replace(b'"admin"', b"[" * 17 + b"]" * 17), "/after/role", "nested"),
-        (USUAL.replace(b'"admin"', b"[" * 9999 + b"]" * 9999), "", "nested"),
-        (USUAL.replace(b'"admin"', b'{"a":' * 9999 + b"1" + b"}" * 9999), "", "nested"),
-        (USUAL.replace(b'"admin"', b"[" * 9999), "", "n"),
+        (USUAL.replace(b'"admin"', b"[" * 8000 + b"]" * 8000), "", "nested"),
+        (USUAL.replace(b'"admin"', b'{"a":' * 8000 + b"1" + b"}" * 8000), "", "nested"),
+        (USUAL.replace(b'"admin"', b"[" * 8000), "", "n"),
     ],
     ids=lambda value: None if isinstance(value, bytes) else str(value)[:40],
 )
@@ -318,3 +319,29 @@ def test_an_item_of_a_batch_over_the_limit_is_refused_alone() -> None:
         Refused(0, "", "an event may have 262144 bytes"),
         made(usual()),
     ]
+
+
+@pytest.mark.parametrize("inner", ["1", "[]", "{}", '""'])
+def test_an_event_has_so_many_values_at_most_in_json(inner: str) -> None:
+    many = ",".join([inner] * (MAX_VALUES + 1)).encode()
+
+    error = refusal(USUAL.replace(b'"admin"', b"[%s]" % many))
+
+    assert (error.pointer, error.detail) == ("", "an event may have 10000 values")
+
+
+def test_an_event_has_so_many_values_at_most_in_cbor() -> None:
+    data = usual()
+    data["details"] = {"a": [0] * MAX_VALUES}
+
+    error = refusal(canonical.encode(data), CBOR)
+
+    assert (error.pointer, error.detail) == ("", "an event may have 10000 values")
+
+
+def test_many_values_are_taken_and_what_stands_in_texts_is_none() -> None:
+    data = usual()
+    data["details"] = {"a": [0] * 9_000, "b": '\\",[{' * 2_600, "c": ",[{" * 2_600}
+    event = decode_event(json.dumps(data).encode(), JSON, service=SERVICE)
+
+    assert decode_event(canonical.encode(data), CBOR, service=SERVICE) == event

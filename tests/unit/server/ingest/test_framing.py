@@ -18,7 +18,13 @@ from tallystick_server.errors import (
     UnsupportedTypeError,
 )
 from tallystick_server.ingest.decoding import Refused, decode_batch
-from tallystick_server.ingest.framing import BATCH_TYPES, _cut_slowly, split_batch
+from tallystick_server.ingest.framing import (
+    BATCH_TYPES,
+    MAX_MARKS,
+    _cut_slowly,
+    has_many_heads,
+    split_batch,
+)
 from tests.unit.server.ingest.drawn import FULL, SERVICE, made, usual
 
 JSON, NDJSON, CBOR, CBOR_SEQ = BATCH_TYPES
@@ -175,10 +181,43 @@ def test_a_cbor_array_that_promises_more_is_refused_by_its_head() -> None:
 
 @pytest.mark.parametrize("unit", [b"1,", b"{},", b"[],", b'"",', b"\n,"], ids=repr)
 def test_millions_of_small_items_are_refused_too(unit: bytes) -> None:
-    body = b"[" + unit * 1_000_000 + b"1]"
+    body = b"[" + unit * 400_000 + b"1]"
 
     with pytest.raises(TooLargeError, match="10000 events"):
         split_batch(body, JSON)
+
+
+@pytest.mark.parametrize("media", [JSON, NDJSON])
+@pytest.mark.parametrize("unit", [b"1,", b"[],", b"{},"], ids=repr)
+def test_a_batch_of_json_has_so_many_values_at_most(unit: bytes, media: str) -> None:
+    item = b"[" + unit * 10_000 + b"1]"
+    body = b"[" + b",".join([item] * 100) + b"]"
+
+    with pytest.raises(TooLargeError, match="over 1000000 values"):
+        split_batch(body if media == JSON else body + b"\n", media)
+
+
+def test_texts_that_no_comma_parts_are_counted_too() -> None:
+    with pytest.raises(TooLargeError, match="over 2000000 texts and values"):
+        split_batch(b"[" + b'""' * (MAX_MARKS + 1) + b"]", JSON)
+
+
+@pytest.mark.parametrize("head", [b"\x00", b"\x80", b"\x60"], ids=repr)
+def test_a_batch_of_cbor_has_so_many_data_items_at_most(head: bytes) -> None:
+    item = b"\x99\xff\xf0" + head * 0xFFF0  # 65,521 data items
+    fits, over = item * 15, item * 16
+
+    assert len(split_batch(fits, CBOR_SEQ)) == 15
+    assert len(split_batch(b"\x8f" + fits, CBOR)) == 15
+    for body, media in ((over, CBOR_SEQ), (b"\x90" + over, CBOR)):
+        with pytest.raises(TooLargeError, match="over 1000000 data items"):
+            split_batch(body, media)
+
+
+def test_what_promises_more_than_there_is_has_not_many_heads() -> None:
+    assert not has_many_heads(b"\x99\xff\xff\x00", 2)
+    assert not has_many_heads(b"\x82\x00\x00", 3)
+    assert has_many_heads(b"\x83\x00\x00\x00", 3)
 
 
 @pytest.mark.parametrize("media", BATCH_TYPES)
