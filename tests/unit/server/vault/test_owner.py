@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tallystick_server.errors import LockedError, NotInitialisedError, StoreError
-from tallystick_server.vault.owner import DirectoryLock, OwnerLock
+from tallystick_server.vault.owner import DirectoryLock, OwnerLock, is_owned
 
 
 def test_a_second_owner_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:
@@ -81,3 +81,20 @@ def test_closing_twice_does_nothing(tmp_path: Path) -> None:
         held.close()
 
     DirectoryLock(tmp_path, is_alone=True).close()
+
+
+def test_whether_there_is_an_owner_is_told_and_keeps_nobody_out(tmp_path: Path) -> None:
+    path = tmp_path / "owner.lock"
+    assert not is_owned(path)
+    owner = OwnerLock(path)
+
+    assert is_owned(path)
+
+    owner.close()
+    assert not is_owned(path)
+    OwnerLock(path).close()
+
+
+def test_a_lock_that_cannot_be_looked_at_is_the_disks_fault(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot lock .*: Is a directory"):
+        is_owned(tmp_path)
