@@ -96,5 +96,5 @@ def test_whether_there_is_an_owner_is_told_and_keeps_nobody_out(tmp_path: Path) 
 
 
 def test_a_lock_that_cannot_be_looked_at_is_the_disks_fault(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="cannot lock .*: Is a directory"):
+    with pytest.raises(StoreError, match=r"cannot lock .*: Is a directory"):
         is_owned(tmp_path)
