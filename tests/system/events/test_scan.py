@@ -94,3 +94,12 @@ def test_nothing_is_found_where_nothing_is() -> None:
     others = quote(VALUE).encode(), PLAIN[:-1], PLAIN[::-1], b"short", b"sixsi"
 
     assert [list(scanner.find(data)) for data in others] == [[]] * len(others)
+
+
+def test_digits_within_a_digest_are_chance_and_alone_they_are_not() -> None:
+    scanner = Scanner(needles_of(["784150", "secret"]))
+    within = (b"7ca3dd5c5160d282f6ae784150132ff93d", b"A" * 30 + b"secret" + b"b" * 10)
+    alone = b'{"n":784150,', b"id-784150-0197f0c2", b"/v1/logs/secret/" + b"a" * 9
+
+    assert [list(scanner.find(data)) for data in within] == [[], []]
+    assert all(list(scanner.find(data)) for data in alone)

@@ -138,7 +138,7 @@ def test_a_planted_value_is_found_in_any_place_and_spelling(
         needles = needles_of(chance.sample(values, 3))
         tried += len(needles)
         at = chance.randint(0, len(data))
-        inside = b"\0".join(needle.data for needle in needles)
+        inside = b"\0".join([b"", *(needle.data for needle in needles), b""])
         told = {hit.needle.data for hit in scanner.find(data[:at] + inside + data[at:])}
         missed += [f"{kind}: {one}" for one in needles if one.data not in told]
 
