@@ -25,7 +25,7 @@ from tallystick_server.ingest.decoding import decode_item
 from tallystick_server.ingest.keys import ReadyKey
 from tallystick_server.ingest.rules import Rules
 from tallystick_server.ingest.sealer import Prepared, prepare, seal_event
-from tallystick_server.ingest.streams import HEARTBEAT
+from tallystick_server.ingest.streams import heartbeat_of
 from tallystick_server.log.events import SealedEvent, index_entry_of
 
 _NOBODY = Ref("", "")
@@ -142,19 +142,10 @@ def seal_batch(
                 producer.epoch,
                 producer.sequence,
                 event.occurred_ms,
-                _heartbeat_of(event),
+                heartbeat_of(event),
             )
         )
     return items
-
-
-def _heartbeat_of(event: Event) -> int | None:
-    """Give the heartbeat that a producer announces; None where it says nothing."""
-    if event.action != HEARTBEAT:
-        return None
-    details = event.extra.get("details")
-    said = details.get("heartbeat_s") if isinstance(details, dict) else None
-    return said if type(said) is int else None
 
 
 def sealed_event(item: SealedItem) -> SealedEvent:

@@ -87,8 +87,9 @@ class Stream:
         elif -late_ms > AHEAD_MS:
             self.ahead += 1
             self.max_ahead_ms = max(self.max_ahead_ms, -late_ms)
-        if event.action == HEARTBEAT:
-            self.heartbeat_s = _announced(event, self.heartbeat_s)
+        announced = heartbeat_of(event)
+        if announced is not None:
+            self.heartbeat_s = announced
 
     def silence_due_ms(self) -> int | None:
         """When it counts as silent unless it is heard; None if it never does."""
@@ -142,10 +143,13 @@ def open_stream(index: int, event: Event, received_ms: int) -> Stream:
     return stream
 
 
-def _announced(event: Event, held: int) -> int:
-    """Read the heartbeat of an announcement; one that says nothing changes nothing."""
+def heartbeat_of(event: Event) -> int | None:
+    """Give the heartbeat that an event announces, in seconds; None where it does not.
+
+    An announcement of no such number changes nothing.
+    """
+    if event.action != HEARTBEAT:
+        return None
     details = event.extra.get("details")
     said = details.get("heartbeat_s") if isinstance(details, dict) else None
-    if type(said) is int and 0 <= said <= MAX_HEARTBEAT_S:
-        return said
-    return held
+    return said if type(said) is int and 0 <= said <= MAX_HEARTBEAT_S else None

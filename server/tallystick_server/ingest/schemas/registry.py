@@ -37,7 +37,9 @@ from tallystick_server.errors import (
 from tallystick_server.ingest.own import SERVICE
 from tallystick_server.ingest.rules import Admitted
 from tallystick_server.ingest.schemas.compiling import Compiled, compile_schema
+from tallystick_server.ingest.schemas.owning import check_owners
 from tallystick_server.ingest.schemas.weighing import check_weight
+from tallystick_server.ingest.streams import HEARTBEAT, MAX_HEARTBEAT_S, heartbeat_of
 
 REGISTERED = "schema.registered"
 """The action of a registration."""
@@ -111,9 +113,10 @@ class Registry:
             raise EventError(
                 f"{why}, by schema {entry.id} version {entry.version}", pointer=where
             )
+        warning = check_owners(event, compiled) or _doubt_heartbeat(event)
         if event.schema is None:
             event = replace(event, schema=(entry.id, entry.version))
-        return Admitted(event, compiled.places, compiled.indexed)
+        return Admitted(event, compiled.places, compiled.indexed, warning)
 
     def sensitive(self, schema: tuple[str, int]) -> frozenset[str]:
         """Name the fields that are sensitive, each with all that is below it.
@@ -217,7 +220,12 @@ class Registry:
         return entry
 
     def _admit_unknown(self, event: Event) -> Admitted:
-        """Do what the log was set to do with actions that no schema knows."""
+        """Do what the log was set to do with actions that no schema knows.
+
+        A heartbeat is the server's to understand, and needs none.
+        """
+        if event.action == HEARTBEAT:
+            return Admitted(event, warning=_doubt_heartbeat(event))
         why = f"no schema is registered for {event.action}"
         if self._unknown == "allow":
             return Admitted(event)
@@ -295,6 +303,15 @@ class Registry:
                 self._compiled.popitem(last=False)
         self._compiled[key] = found
         return found
+
+
+def _doubt_heartbeat(event: Event) -> str:
+    """Say that a heartbeat announces nothing; nothing about any other event."""
+    if event.action != HEARTBEAT or heartbeat_of(event) is not None:
+        return ""
+    return (
+        f"details/heartbeat_s is no integer from 0 to {MAX_HEARTBEAT_S}: no heartbeat"
+    )
 
 
 def _read(document: bytes) -> Schema:

@@ -11,8 +11,8 @@ import pytest
 from tallystick_merkle.leaf import parse_leaf
 from tallystick_merkle.opening import check_opening
 from tallystick_merkle.tags import parse_index_entry
-from tallystick_server.errors import UnprocessableError
-from tallystick_server.ingest.results import Result, Taken
+from tallystick_server.errors import EventError, UnprocessableError
+from tallystick_server.ingest.results import Refused, Result, Taken
 from tests.fakes.intakes import IntakeBench, event_json, make_event
 from tests.unit.merkle.schemas import document
 
@@ -91,6 +91,71 @@ async def test_a_field_that_can_be_searched_for_has_a_tag(
         assert taken.opening is not None
         _, tags, _ = parse_index_entry(taken.opening.index_entry)
         assert len(tags) == 3 + 2 + 1
+
+
+@BOTH
+@pytest.mark.parametrize("target", [1, 2], ids=["a thing", "nobody"])
+async def test_the_submitter_is_told_of_a_field_that_belongs_to_no_person(
+    tmp_path: Path, is_batch: bool, target: int
+) -> None:
+    async with IntakeBench(tmp_path) as bench:
+        await register(bench, after={"subject": f"target/{target}"})
+
+        taken = await send(bench, is_batch)
+
+        why = f"after belongs to target/{target}, and that is no person"
+        assert isinstance(taken, Taken)
+        assert taken.warning == why
+
+
+@BOTH
+async def test_a_sensitive_field_that_belongs_to_no_person_is_refused(
+    tmp_path: Path, is_batch: bool
+) -> None:
+    async with IntakeBench(tmp_path) as bench:
+        await register(
+            bench,
+            after={"subject": "target/1"},
+            before={"subject": "target/1", "sensitive": True},
+        )
+        size = bench.log.head.size
+
+        refused = await send(bench, is_batch)
+
+        assert isinstance(refused, Refused)
+        assert isinstance(refused.error, EventError)
+        assert refused.error.pointer == "/before"
+        assert "before belongs to target/1, and that is no person" in str(refused.error)
+        assert bench.log.head.size == size
+
+
+@BOTH
+async def test_a_field_that_belongs_to_a_person_is_taken_without_a_word(
+    tmp_path: Path, is_batch: bool
+) -> None:
+    async with IntakeBench(tmp_path) as bench:
+        await register(bench, after={"subject": "target/0", "sensitive": True})
+        alice = {"type": "user", "id": "alice@example.com"}
+
+        for number, targets in enumerate((event_json()["targets"], [alice])):
+            event_id = make_event(number).event_id
+            taken = await send(bench, is_batch, targets=targets, event_id=event_id)
+
+            assert isinstance(taken, Taken)
+            assert taken.warning == ""
+
+
+@BOTH
+async def test_a_field_that_is_not_there_needs_no_person(
+    tmp_path: Path, is_batch: bool
+) -> None:
+    async with IntakeBench(tmp_path) as bench:
+        await register(bench, decision={"subject": "target/9", "sensitive": True})
+
+        taken = await send(bench, is_batch)
+
+        assert isinstance(taken, Taken)
+        assert taken.warning == ""
 
 
 async def test_nobody_is_the_server_itself_in_a_batch_either(tmp_path: Path) -> None:
