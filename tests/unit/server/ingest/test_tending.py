@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tallystick_server.errors import StoreError
+from tallystick_server.errors import EventError, StoreError
 from tallystick_server.ingest.followed import Followed
 from tallystick_server.ingest.producers import REFUSED
 from tallystick_server.ingest.tending import SAVE_TICKS, Tending
@@ -137,6 +137,26 @@ async def test_the_snapshot_is_saved_now_and_then(tmp_path: Path) -> None:
         await running
 
         assert snapshot(tmp_path).exists()
+
+
+async def test_old_letters_are_forgotten_though_nobody_writes_new_ones(
+    tmp_path: Path,
+) -> None:
+    async with IntakeBench(tmp_path) as bench:
+        error = EventError("no", pointer="/actor")
+        await bench.intake.turned_away("billing", "application/json", [(b"1", error)])
+        bench.inner.clock.advance(31 * 24 * 3_600_000)
+        ticker = NoPause(1)
+        tending = Tending(bench.intake, ticker)
+        before = await bench.letters.newest(before=None, limit=9)
+
+        running = asyncio.create_task(tending.run())
+        await ticker.done.wait()
+        await tending.finish()
+        await running
+
+        assert before.count == 1
+        assert (await bench.letters.newest(before=None, limit=9)).count == 0
 
 
 async def test_the_snapshot_beside_a_log_that_is_read_only_stays_its_owners(
