@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.events.real import SOURCES, User, mapped, with_service
+from tests.system.events.real import SOURCES, User, with_service
 from tests.system.one_log import OneLog
 
 PRINCIPAL = "init"
@@ -40,7 +40,9 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grown]:
         log.start()
         grown = Grown(log, User(log))
         for source in SOURCES:
-            grown.events += [with_service(one, PRINCIPAL) for one in mapped(source)]
+            grown.events += [
+                with_service(one, PRINCIPAL) for one in grown.user.mapped(source)
+            ]
             grown.emitted.append(grown.user.emit(source))
             grown.sizes.append(log.size())
         for source in SOURCES:

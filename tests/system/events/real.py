@@ -34,15 +34,6 @@ SOURCES = (
 )
 
 
-def mapped(source: Source) -> list[dict[str, Any]]:
-    """Give the events that the records of a file come to, as they would be sent."""
-    words = ["emit", "--from", source.mapping, "--dry-run", str(source.file)]
-    made = run_json(*words)
-    assert made["refused"] == []
-    events: list[dict[str, Any]] = made["events"]
-    return events
-
-
 class User:
     """Somebody who emits into a log, by commands."""
 
@@ -62,6 +53,14 @@ class User:
             "--policy", str(place / "policy"), "--token-file", str(place / "token"),
             "--state", str(place / "state"),
         )  # fmt: skip
+
+    def mapped(self, source: Source) -> list[dict[str, Any]]:
+        """Give the events that the records of a file come to, as they would be sent."""
+        words = ["emit", "--from", source.mapping, "--dry-run", str(source.file)]
+        made = run_json(*words, "--state", str(self._place / "state"))
+        assert made["refused"] == []
+        events: list[dict[str, Any]] = made["events"]
+        return events
 
     def emit(self, source: Source) -> dict[str, Any]:
         """Emit a file of records."""

@@ -27,7 +27,7 @@ from tests.rot.flips import Flip, Item, draw_in_table
 from tests.rows.forms import Form
 from tests.rows.report import Figures
 from tests.system.events.conftest import PRINCIPAL
-from tests.system.events.real import SOURCES, User, mapped, with_service
+from tests.system.events.real import SOURCES, User, with_service
 from tests.system.one_log import API, OneLog
 from tests.system.stack import LOG
 
@@ -68,13 +68,14 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
     """The Windows events in a log: several bundles."""
     with OneLog(tmp_path_factory.mktemp("sound"), kind="events") as log:
         daemon = log.start()
-        User(log).emit(WINDOWS)
+        user = User(log)
+        user.emit(WINDOWS)
         assert daemon.stop() == 0
     store = store_directory(log.data, LOG)
     opened = open_store(store, read_only=True)
     items = {table: list(opened.scan(table)) for table in NAMED}
     opened.close()
-    events = [with_service(event, PRINCIPAL) for event in mapped(WINDOWS)]
+    events = [with_service(event, PRINCIPAL) for event in user.mapped(WINDOWS)]
     return Sound(log, log.data, (store / "data.mdb").read_bytes(), items, events)
 
 
