@@ -38,5 +38,5 @@ def test_no_acked_event_is_unreadable_after_a_fault_at_any_call(
     chosen = part_of(points, part, of=PARTS)
     matrix.run(chosen, attempt, most=form.pick(quick=2, ci=12, long=1000))
 
-    least = form.pick(quick=2, ci=12, long=100)
+    least = form.pick(quick=2, ci=12, long=80)
     matrix.record(figures, "crash points: a log of events and its vault", least=least)
