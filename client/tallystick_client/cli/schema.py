@@ -5,9 +5,9 @@ JSON of check: {"id", "version", "action", "digest", "subjects", "sensitive",
 JSON of diff: {"id", "old_version", "new_version", "is_compatible", "differences":
 [{"pointer", "why"}]}.
 JSON of register: {"log", "id", "version", "action", "digest", "index",
-"registered_at", "is_new"}.
+"registered_at", "registered_by", "is_new"}.
 JSON of list: {"log", "schemas": [{"id", "version", "action", "digest", "index",
-"registered_at"}]}.
+"registered_at", "registered_by"}]}.
 JSON of show: {"log", "id", "version", "digest", "document"}.
 """
 
@@ -146,7 +146,7 @@ def list_registered(
     found = ask(list_schemas(address), "schema list")
     lines = [
         f"{one.id}  version {one.version}  {one.action}  entry {one.index}"
-        f"  {one.registered_at}"
+        f"  {one.registered_at}  {one.registered_by}"
         for one in found
     ]
     shell.result(
@@ -208,4 +208,5 @@ def _facts(found: Registered) -> dict[str, object]:
         "digest": found.digest.hex(),
         "index": found.index,
         "registered_at": found.registered_at,
+        "registered_by": found.registered_by,
     }

@@ -35,9 +35,9 @@ _CREATED, _OK = 201, 200
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A schema as a log tells of it: its SHA-256, the entry that registered it, when.
+    """A schema as a log tells of it: its SHA-256, the entry that registered it, who.
 
-    `registered_at` is RFC 3339.
+    `registered_at` is RFC 3339; `registered_by` is a principal, or empty.
     """
 
     id: str
@@ -46,6 +46,7 @@ class Registered:
     digest: bytes
     index: int
     registered_at: str
+    registered_by: str
 
 
 def register_schema(
@@ -111,4 +112,5 @@ def _read(body: Body) -> Registered:
         digest=bytes.fromhex(digest),
         index=number_of(body, "index"),
         registered_at=text_of(body, "registered_at"),
+        registered_by=text_of(body, "registered_by"),
     )

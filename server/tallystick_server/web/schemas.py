@@ -48,7 +48,7 @@ DOCUMENT_HEADERS = {
 async def register_schema(request: web.Request) -> web.Response:
     """Register a schema."""
     hosted = find_keeping(request)
-    admit(request, hosted, SCOPE_ADMIN)
+    principal = admit(request, hosted, SCOPE_ADMIN)
     intake = intake_of(hosted)
     read_query(request.rel_url.raw_query_string)
     read_type(request, TYPES)
@@ -58,7 +58,9 @@ async def register_schema(request: web.Request) -> web.Response:
         timeout_s=request.app[SERVICES].limits.body_timeout_s,
         types=None,
     )
-    entry, is_new = await intake.registry.register(document, intake.emit_own)
+    entry, is_new = await intake.registry.register(
+        document, intake.emit_own, by=principal
+    )
     status = 201 if is_new else 200
     return web.Response(
         body=json.dumps(describe(entry)).encode(), status=status, headers=HEADERS
@@ -92,6 +94,7 @@ def describe(entry: Entry) -> dict[str, Any]:
         "digest": entry.digest.hex(),
         "index": entry.index,
         "registered_at": format_time(entry.registered_ms),
+        "registered_by": entry.registered_by,
     }
 
 

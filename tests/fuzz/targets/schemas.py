@@ -97,6 +97,7 @@ def seeds() -> dict[str, list[bytes]]:
         "digest": _SCHEMA.digest.hex(),
         "index": 7,
         "registered_at": "2026-11-23T12:00:00.000Z",
+        "registered_by": "ops",
     }
     answers: list[object] = [row, {"log": "audit", "schemas": [row]}, document()]
     return {

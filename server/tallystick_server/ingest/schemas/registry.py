@@ -3,7 +3,8 @@
 A registration is an event of the log, `schema.registered`, written by the server:
 
     targets  the schema by its id
-    details  {id, version, action, digest: hex SHA-256, document: the schema's text}
+    details  {id, version, action, digest: hex SHA-256, document: the schema's text,
+              by: the principal whose token it came with}
 
 Order of durability: checked, then durable in the log, then in use.  What is in use
 follows from the log alone, in its order, so every process and every restart has the
@@ -70,7 +71,10 @@ class Emit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A registered schema, and the entry of the log that says so."""
+    """A registered schema, and the entry of the log that says so.
+
+    `registered_by` is a principal; empty where the entry names none.
+    """
 
     id: str
     version: int
@@ -78,6 +82,7 @@ class Entry:
     digest: bytes
     index: int
     registered_ms: int
+    registered_by: str
     text: str = field(repr=False)
 
 
@@ -144,8 +149,10 @@ class Registry:
             raise NotFoundError("no such schema")
         return found
 
-    async def register(self, document: bytes, emit: Emit) -> tuple[Entry, bool]:
-        """Register a schema; durable and in use when this returns.
+    async def register(
+        self, document: bytes, emit: Emit, *, by: str
+    ) -> tuple[Entry, bool]:
+        """Register a schema for a principal; durable and in use when this returns.
 
         Says whether it is new: the same document again is the same schema.  Raises
         SchemaTakenError for another document of a version that there is, and
@@ -157,7 +164,7 @@ class Registry:
             if key not in self._entries:
                 await self._check_next(schema)
                 target = Target("schema", schema.id, person=False)
-                await emit(REGISTERED, _details(schema), (target,))
+                await emit(REGISTERED, _details(schema, by), (target,))
                 is_new = True
             else:
                 is_new = False
@@ -184,11 +191,15 @@ class Registry:
                 "registration ignored", extra={"log": self._log_name, "index": index}
             )
             return
-        self._keep(schema, index, received_ms)
+        by = details.get("by") if isinstance(details, dict) else None
+        self._keep(schema, index, received_ms, by if isinstance(by, str) else "")
 
     def dump(self) -> Value:
-        """Give all schemas as a value: [text, index, time] of each."""
-        return [[one.text, one.index, one.registered_ms] for one in self.entries()]
+        """Give all schemas as a value: [text, index, time, principal] of each."""
+        return [
+            [one.text, one.index, one.registered_ms, one.registered_by]
+            for one in self.entries()
+        ]
 
     def load(self, value: Value) -> None:
         """Take over what `dump` gave; raise ValueError for anything else."""
@@ -196,11 +207,11 @@ class Registry:
         if found is None:
             raise ValueError("a list of schemas was expected")
         self._forget()
-        for schema, index, registered_ms in found:
+        for schema, index, registered_ms, by in found:
             if schema.version != self._next_version(schema.id):
                 self._forget()
                 raise ValueError("a version is missing")
-            self._keep(schema, index, registered_ms)
+            self._keep(schema, index, registered_ms, by)
 
     def _find(self, event: Event) -> Entry | None:
         """Find the schema of an event; None where neither it nor its action has one."""
@@ -273,7 +284,7 @@ class Registry:
         action = self._actions.get(schema_id)
         return 1 if action is None else self._latest[action].version + 1
 
-    def _keep(self, schema: Schema, index: int, registered_ms: int) -> None:
+    def _keep(self, schema: Schema, index: int, registered_ms: int, by: str) -> None:
         entry = Entry(
             schema.id,
             schema.version,
@@ -281,6 +292,7 @@ class Registry:
             schema.digest,
             index,
             registered_ms,
+            by,
             schema.text,
         )
         self._entries[schema.id, schema.version] = entry
@@ -332,20 +344,21 @@ def _parse(text: str) -> Schema:
         raise ValueError(str(error)) from error
 
 
-def _loaded(value: Value) -> tuple[Schema, int, int]:
+def _loaded(value: Value) -> tuple[Schema, int, int, str]:
     """Read one schema of a dump; raise ValueError for what is none."""
     match value:
-        case [str(text), int(index), int(registered_ms)]:
-            return _parse(text), index, registered_ms
+        case [str(text), int(index), int(registered_ms), str(by)]:
+            return _parse(text), index, registered_ms, by
         case _:
-            raise ValueError("a text, an index and a time were expected")
+            raise ValueError("a text, an index, a time and a principal were expected")
 
 
-def _details(schema: Schema) -> dict[str, Value]:
+def _details(schema: Schema, by: str) -> dict[str, Value]:
     return {
         "id": schema.id,
         "version": schema.version,
         "action": schema.action,
         "digest": schema.digest.hex(),
         "document": schema.text,
+        "by": by,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tallystick_merkle.event import ACTION, MAX_VERSION, SCHEMA_ID
+from tallystick_merkle.event import ACTION, MAX_VERSION, SCHEMA_ID, SERVICE
 from tallystick_merkle.schema import DIALECT
 from tallystick_server.errors import (
     DiskFullError,
@@ -78,6 +78,10 @@ def registered() -> dict[str, Node]:
             ),
             index=ref("Index"),
             registered_at=ref("Time"),
+            registered_by=text(
+                "The principal of the token; empty where the entry names none.",
+                pattern=whole(f"(?:{SERVICE})?"),
+            ),
         ),
         "RegisteredSchemas": record(
             "All schemas of a log, by id and version.",

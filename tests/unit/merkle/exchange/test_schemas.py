@@ -28,6 +28,7 @@ FACTS: Mapping[str, object] = {
     "digest": SCHEMA.digest.hex(),
     "index": 7,
     "registered_at": "2026-11-23T12:00:00.000Z",
+    "registered_by": "ops",
 }
 
 
@@ -72,6 +73,7 @@ def test_all_schemas_are_listed() -> None:
 
     assert [(one.id, one.version, one.action) for one in found] == [(ID, 2, ID)] * 2
     assert found[0].registered_at == "2026-11-23T12:00:00.000Z"
+    assert found[0].registered_by == "ops"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ async def register(bench: IntakeBench, **properties: dict[str, Any]) -> None:
         for name, value in properties.items()
     }
     body = json.dumps(document(properties=marked)).encode()
-    await bench.intake.registry.register(body, bench.intake.emit_own)
+    await bench.registry.register(body, bench.intake.emit_own, by="ops")
 
 
 async def send(bench: IntakeBench, is_batch: bool, **members: Any) -> Result:  # noqa: ANN401 -- any

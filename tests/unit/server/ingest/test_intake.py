@@ -253,7 +253,7 @@ async def test_a_schema_that_came_between_makes_no_repeat_wrong(
             return done.results[0]
 
         first = await submit(1)
-        await bench.registry.register(SCHEMA, bench.intake.emit_own)
+        await bench.registry.register(SCHEMA, bench.intake.emit_own, by="ops")
 
         again, other = await submit(1), await submit(1, reason="another")
         fresh = await submit(2)

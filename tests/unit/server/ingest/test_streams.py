@@ -60,7 +60,7 @@ async def test_a_heartbeat_that_has_a_schema_is_doubted_all_the_same() -> None:
     log = Log()
     head = {"x-tallystick": {"action": HEARTBEAT, "version": 1}}
     body = json.dumps(document(**head)).encode()
-    await log.registry.register(body, log.emit)
+    await log.registry.register(body, log.emit, by="ops")
 
     assert log.registry.admit(heartbeat("30")).warning == DOUBT
     assert log.registry.admit(heartbeat(30)).warning == ""

@@ -58,6 +58,7 @@ async def test_a_schema_is_registered_by_an_event_of_the_log(kept: KeptLog) -> N
     details = opened.event.extra["details"]
     assert isinstance(details, dict)
     assert details["digest"] == said["digest"]
+    assert details["by"] == said["registered_by"] == "keeper"
 
 
 async def test_the_same_document_again_is_the_same_schema(kept: KeptLog) -> None:

@@ -31,7 +31,7 @@ class Log:
 
     async def register(self, version: int = 1, /, **keywords: Any) -> bool:  # noqa: ANN401 -- JSON
         body = json.dumps(document(version, **keywords)).encode()
-        _, is_new = await self.registry.register(body, self.emit)
+        _, is_new = await self.registry.register(body, self.emit, by="ops")
         return is_new
 
 

@@ -51,7 +51,9 @@ async def test_a_registration_is_an_event_with_the_whole_schema() -> None:
         "action": ID,
         "digest": sha256(str(text).encode()).hexdigest(),
         "document": text,
+        "by": "ops",
     }
+    assert [one.registered_by for one in log.registry.entries()] == ["ops"]
 
 
 async def test_what_is_registered_can_be_read_for_good() -> None:
@@ -134,7 +136,7 @@ async def test_what_could_not_be_written_is_not_registered() -> None:
         raise UnavailableError("read-only")
 
     with pytest.raises(UnavailableError):
-        await log.registry.register(json.dumps(document()).encode(), fail)
+        await log.registry.register(json.dumps(document()).encode(), fail, by="ops")
 
     assert log.registry.entries() == []
 
@@ -187,7 +189,7 @@ async def test_a_dump_is_the_whole_state() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, {}, [1], [["{}", 1, 1]], [[json.dumps(document(2)), 1, 1]]],
+    [None, {}, [1], [["{}", 1, 1, ""]], [[json.dumps(document(2)), 1, 1, ""]]],
     ids=["null", "map", "number", "empty", "second"],
 )
 async def test_another_dump_is_refused(value: Value) -> None:
@@ -370,7 +372,7 @@ async def test_schemas_that_were_not_used_lately_are_compiled_again() -> None:
 async def test_a_log_has_a_bounded_number_of_schemas() -> None:
     log = Log()
     rows: list[Value] = [
-        [json.dumps(document(**head(f"user.act{number}"))), 1, 1]
+        [json.dumps(document(**head(f"user.act{number}"))), 1, 1, "ops"]
         for number in range(module.MAX_SCHEMAS)
     ]
     log.registry.load(rows)
