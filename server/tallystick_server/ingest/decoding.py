@@ -2,9 +2,9 @@
 
 An event is taken here if and only if the kernel's `parse_event` takes it and it has no
 more than MAX_VALUES, and it comes out equal.  JSON goes the quick way first (`shapes`);
-what that does not take is read
-again the thorough way (`jsonreading`, then `parse_event`), which decides.  CBOR, always
-in its deterministic encoding, goes the thorough way at once.
+what that does not take is read again the thorough way (`jsonreading`, then
+`parse_event`), which decides.  CBOR, always in its deterministic encoding, goes the
+thorough way at once.
 
 A refusal names the place as a JSON Pointer and says what was expected; it never quotes
 a value.  Bytes are counted before they are read.
