@@ -32,6 +32,7 @@ from tallystick_merkle.event import (
     MAX_ACTION,
     MAX_FIELDS,
     MAX_ID,
+    MAX_NAME,
     MAX_NUMBER,
     MAX_TARGETS,
     MAX_VERSION,
@@ -47,6 +48,7 @@ from tallystick_merkle.event import (
     Target,
     check_plain,
     check_value,
+    escape,
 )
 
 TIME = (
@@ -284,12 +286,19 @@ def _object(
         if not isinstance(name, str) or name not in allowed:
             raise _wrong(
                 f"a member that there is not: expected {', '.join(sorted(allowed))}",
-                where,
+                _name_member(name, where),
             )
     for name in sorted(needed):
         if name not in data:
             raise _wrong("a member is missing", f"{where}/{name}")
     return data
+
+
+def _name_member(name: object, where: str) -> str:
+    """Give the place of a member that there is not; of its object if it is too odd."""
+    if isinstance(name, str) and len(name) <= MAX_NAME and name.isprintable():
+        return f"{where}/{escape(name)}"
+    return where
 
 
 def _match(data: object, what: str, where: str) -> str:

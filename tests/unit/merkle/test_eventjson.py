@@ -191,8 +191,34 @@ def test_a_member_that_there_is_not_is_refused(place: str) -> None:
     event = example()
     changed(place, "x")(event)
 
-    with pytest.raises(MalformedError, match="a member that there is not"):
+    with pytest.raises(MalformedError, match="a member that there is not") as caught:
         parse_event(event)
+
+    assert caught.value.where == f"/{place}"
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("a/b~", "/actor/a~1b~0"),
+        ("ä" * 128, "/actor/" + "ä" * 128),
+        ("a" * 129, "/actor"),
+        ("a\nb", "/actor"),
+        ("\ud800", "/actor"),
+        (7, "/actor"),
+    ],
+    ids=["escaped", "long", "too long", "a control", "a surrogate", "a number"],
+)
+def test_a_member_that_there_is_not_is_named_where_it_can_be_shown(
+    name: object, where: str
+) -> None:
+    event: dict[str, Any] = example()
+    event["actor"] = {**event["actor"], name: "x"}
+
+    with pytest.raises(MalformedError, match="a member that there is not") as caught:
+        parse_event(event)
+
+    assert caught.value.where == where
 
 
 @pytest.mark.parametrize(
