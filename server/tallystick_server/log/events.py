@@ -44,6 +44,9 @@ class SealedEvent(NamedTuple):
 class EventSubmission:
     """Events to append together, of one principal.
 
+    `owner` is the principal whose token they came with: what an event calls the service
+    of its producer.  The ids are his.
+
     `vault` is a state of the vault that holds every key they were sealed with, durable
     before the submission was made (D16).
     """
@@ -72,7 +75,7 @@ class EventPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class IdTaken:
     """An event refused: another principal has used its id."""
 
 
@@ -83,7 +86,7 @@ class PlacedEvents:
     The new ones are neighbours: [first, first + count).
     """
 
-    places: tuple[EventPlace | Taken, ...]
+    places: tuple[EventPlace | IdTaken, ...]
     first: int
     count: int
 
@@ -129,7 +132,7 @@ class Placing:
         ]
         return PlacedEvents(tuple(places), first, start + len(entries) - first)
 
-    def _repeat(self, owner: str, event_id: bytes) -> EventPlace | Taken | None:
+    def _repeat(self, owner: str, event_id: bytes) -> EventPlace | IdTaken | None:
         """Find the first use of an id; None when this is the first."""
         if (found := self._fresh.get(event_id)) is not None:
             user, place = found
@@ -139,7 +142,7 @@ class Placing:
         else:
             return None
         if user != owner:
-            return Taken()
+            return IdTaken()
         return EventPlace(place.index, place.time_ms, place.leaf, True)
 
     def _add(

@@ -7,8 +7,8 @@ from importlib.metadata import version
 
 from tallystick_server.web.openapi.describing import describing
 from tallystick_server.web.openapi.enveloped import enveloped
-from tallystick_server.web.openapi.evented import evented
-from tallystick_server.web.openapi.eventing import eventing
+from tallystick_server.web.openapi.eventpaths import event_paths
+from tallystick_server.web.openapi.eventschemas import event_schemas
 from tallystick_server.web.openapi.keeping import keeping, kept
 from tallystick_server.web.openapi.parts import BEARER, headers, parameters, responses
 from tallystick_server.web.openapi.reading import reading
@@ -56,7 +56,7 @@ def document() -> Node:
         "tags": [{"name": name, "description": about} for name, about in _TAGS.items()],
         "paths": {
             **writing(),
-            **eventing(),
+            **event_paths(),
             **reading(),
             **registering(),
             **keeping(),
@@ -65,7 +65,7 @@ def document() -> Node:
         "components": {
             "schemas": {
                 **schemas(),
-                **evented(),
+                **event_schemas(),
                 **enveloped(),
                 **registered(),
                 **kept(),

@@ -24,7 +24,7 @@ from tallystick_server.errors import (
     UnavailableError,
 )
 from tallystick_server.log import answers
-from tallystick_server.log.events import EventPlace, Taken
+from tallystick_server.log.events import EventPlace, IdTaken
 from tallystick_server.log.log import Log
 from tallystick_server.log.reader import Reader
 from tallystick_server.log.sequencer import EventAck, QueueLimits, Sequencer
@@ -111,7 +111,7 @@ async def test_the_same_id_sent_at_once_is_stored_once() -> None:
     found = [place for ack in acks for place in places(ack)]
     assert [place.is_repeat for place in found].count(False) == 1
     assert {(place.index, place.leaf) for place in found} == {(1, found[0].leaf)}
-    assert others.outcome.places == (Taken(),)
+    assert others.outcome.places == (IdTaken(),)
     assert len(check_log(bench.inner.store)) == 2
 
 

@@ -26,9 +26,9 @@ from tallystick_server.log.commit import (
 from tallystick_server.log.events import (
     EventPlace,
     EventSubmission,
+    IdTaken,
     KnownEvent,
     PlacedEvents,
-    Taken,
     newest_mark,
 )
 from tallystick_server.storage.base import Head, UsedId, VaultMark
@@ -62,7 +62,7 @@ def placed_of(planned: Planned) -> list[PlacedEvents]:
     return [one for one in planned.outcomes if isinstance(one, PlacedEvents)]
 
 
-def places_of(planned: Planned) -> list[EventPlace | Taken]:
+def places_of(planned: Planned) -> list[EventPlace | IdTaken]:
     return [place for one in placed_of(planned) for place in one.places]
 
 
@@ -119,7 +119,7 @@ def test_an_id_that_is_stored_is_taken_for_anybody_else() -> None:
     planned = planned_of(events([1, 2]), known=known)
 
     refused, placed = places_of(planned)
-    assert refused == Taken()
+    assert refused == IdTaken()
     assert isinstance(placed, EventPlace)
     assert (placed.index, placed.is_repeat) == (5, False)
     assert planned.outcomes == (PlacedEvents((refused, placed), 5, 1),)
@@ -133,7 +133,7 @@ def test_an_id_earlier_in_the_batch_is_a_repeat_for_its_owner_alone() -> None:
     one, two, again, three, refused, four = places_of(planned)
     assert isinstance(two, EventPlace)
     assert again == replace(two, is_repeat=True)
-    assert refused == Taken()
+    assert refused == IdTaken()
     assert [getattr(place, "index", None) for place in (one, three, four)] == [5, 7, 8]
     counts = [(one.first, one.count) for one in placed_of(planned)]
     assert counts == [(5, 2), (7, 1), (8, 0), (8, 1)]
@@ -173,7 +173,7 @@ def test_whatever_is_submitted_an_id_is_stored_once_and_belongs_to_its_first_use
             place = next(places)
             user, index = first.setdefault(number, (owner, 5 + len(first)))
             if user != owner:
-                assert place == Taken()
+                assert place == IdTaken()
                 continue
             assert isinstance(place, EventPlace)
             assert place.index == index

@@ -28,7 +28,7 @@ from tallystick_server.web.openapi.schemas import (
 from tallystick_server.web.problems import TYPES
 
 
-def evented() -> dict[str, Node]:
+def event_schemas() -> dict[str, Node]:
     """Give the schemas by name."""
     return {
         "EventLeaf": text(

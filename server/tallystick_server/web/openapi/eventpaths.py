@@ -40,7 +40,7 @@ _EVENTS = "/v1/logs/{log}/events"
 _LATE = named(hdrs.LOCATION)
 
 
-def eventing() -> dict[str, Node]:
+def event_paths() -> dict[str, Node]:
     """Give the paths of events."""
     return {
         _EVENTS: {"post": _submit_event(), "get": _list_events()},
