@@ -49,7 +49,8 @@ def name_event(
 ) -> EventNames:
     """Name all keys of an event that is laid out; `indexed` are names of fields.
 
-    `month` is as `period_of` gives it.
+    `month` is as `period_of` gives it.  Raises ValueError for more tags than there can
+    be: three, one of each target, and those of the fields that a schema may index.
     """
     actor = _name(tenant, "subject", event.actor.type, event.actor.id)
     persons = [
@@ -69,9 +70,9 @@ def name_event(
             for one in event.fields
             if one.name in indexed
         ]
-    return EventNames(
-        (_name(tenant, "facts", month), actor, *persons), tuple(tags[:MAX_TAGS])
-    )
+    if len(tags) > MAX_TAGS:
+        raise ValueError(f"expected at most {MAX_TAGS} tags, came {len(tags)}")
+    return EventNames((_name(tenant, "facts", month), actor, *persons), tuple(tags))
 
 
 def dead_letters_name(tenant: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 
 from tallystick_merkle import canonical
@@ -77,6 +78,14 @@ def test_the_most_that_an_event_can_be_about_has_a_tag_each() -> None:
     names = names_of(targets=targets, indexed=indexed)
 
     assert len(names.tags) == len(set(names.tags)) == MAX_TAGS
+
+
+def test_more_than_an_event_can_be_about_is_not_left_out_in_silence() -> None:
+    targets = [{"type": "user", "id": f"u{number}"} for number in range(10)]
+    indexed = ("details/ticket/id", "details/ticket/urgent", "request/ip", "reason")
+
+    with pytest.raises(ValueError, match="at most 16 tags, came 17"):
+        names_of(targets=targets, indexed=indexed)
 
 
 @given(json_events())
