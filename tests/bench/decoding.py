@@ -23,8 +23,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from tallystick_merkle.event import ACTION, CODE, EVENT_ID, INSTANCE, TYPE
 from tallystick_merkle.eventjson import parse_event
 from tallystick_server.ingest import shapes
-from tallystick_server.ingest.decoding import decode_batch, decode_event
+from tallystick_server.ingest.decoding import decode_event
 from tests.bench.machine import describe
+from tests.fakes.decoded import decode_batch
 
 SERVICE = "billing"
 

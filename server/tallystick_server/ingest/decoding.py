@@ -1,4 +1,4 @@
-"""Decode events: of one request, or of a batch, item by item.
+"""Decode events: of one request, or one item of a batch.
 
 An event is taken here if and only if the kernel's `parse_event` takes it and it has no
 more than MAX_VALUES, and it comes out equal.  JSON goes the quick way first (`shapes`);
@@ -13,7 +13,6 @@ a value.  Bytes are counted before they are read.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import islice
 
 from tallystick_merkle import canonical
@@ -22,14 +21,11 @@ from tallystick_merkle.event import Event
 from tallystick_merkle.eventjson import parse_event
 from tallystick_server.errors import EventError, TooLargeError
 from tallystick_server.ingest.framing import (
-    BATCH_TYPES,
     CBOR,
-    CBOR_SEQ,
     EVENT_TYPES,
     count_values,
     has_many_heads,
     read_type,
-    split_batch,
 )
 from tallystick_server.ingest.jsonreading import read_json
 from tallystick_server.ingest.shapes import read_event
@@ -44,18 +40,6 @@ JSON brackets that open and commas."""
 _OPENING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{,]', re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An item of a batch that was refused.
-
-    `position` counts from 0; `pointer` is the place in the item, "" for all of it.
-    """
-
-    position: int
-    pointer: str
-    why: str
-
-
 def decode_event(
     body: bytes, content_type: str, *, service: str | None = None
 ) -> Event:
@@ -68,25 +52,6 @@ def decode_event(
     if len(body) > MAX_EVENT_BYTES:
         raise TooLargeError(f"an event may have {MAX_EVENT_BYTES} bytes")
     return decode_item(body, is_cbor=media == CBOR, service=service)
-
-
-def decode_batch(
-    body: bytes, content_type: str, *, service: str | None = None
-) -> list[Event | Refused]:
-    """Decode the body of a request that brings many events: a result for each.
-
-    Raises BadRequestError, TooLargeError or UnsupportedTypeError where the events
-    cannot be told apart, or are too many.
-    """
-    items = split_batch(body, content_type)
-    is_cbor = read_type(content_type, BATCH_TYPES) in (CBOR, CBOR_SEQ)
-    results: list[Event | Refused] = []
-    for position, item in enumerate(items):
-        try:
-            results.append(decode_item(item, is_cbor=is_cbor, service=service))
-        except EventError as error:
-            results.append(Refused(position, error.pointer, error.detail))
-    return results
 
 
 def decode_item(item: bytes, *, is_cbor: bool, service: str | None = None) -> Event:

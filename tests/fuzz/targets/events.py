@@ -11,10 +11,11 @@ from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.event import Event
 from tallystick_merkle.eventjson import format_event, parse_event
 from tallystick_server.errors import EventError, RequestError
-from tallystick_server.ingest.decoding import Refused, decode_batch, decode_event
+from tallystick_server.ingest.decoding import decode_event
 from tallystick_server.ingest.framing import BATCH_TYPES, CBOR, JSON, split_batch
 from tallystick_server.ingest.jsonreading import read_json
 from tallystick_server.ingest.shapes import read_event
+from tests.fakes.decoded import Refused, decode_batch
 from tests.fuzz.target import Target
 from tests.unit.server.ingest.drawn import FULL, SERVICE, usual
 

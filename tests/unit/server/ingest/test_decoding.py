@@ -14,10 +14,9 @@ from tallystick_server.errors import EventError, TooLargeError, UnsupportedTypeE
 from tallystick_server.ingest.decoding import (
     MAX_EVENT_BYTES,
     MAX_VALUES,
-    Refused,
-    decode_batch,
     decode_event,
 )
+from tests.fakes.decoded import Refused, decode_batch
 from tests.unit.server.ingest.drawn import SERVICE, Json, made, shapes, usual
 
 JSON, NDJSON, CBOR = "application/json", "application/x-ndjson", "application/cbor"

@@ -16,9 +16,10 @@ from tallystick_merkle.errors import MalformedError
 from tallystick_merkle.event import Event
 from tallystick_merkle.eventjson import format_event, parse_event
 from tallystick_server.errors import EventError
-from tallystick_server.ingest.decoding import decode_batch, decode_event
+from tallystick_server.ingest.decoding import decode_event
 from tallystick_server.ingest.jsonreading import read_json
 from tallystick_server.ingest.shapes import read_event
+from tests.fakes.decoded import decode_batch
 from tests.unit.merkle.hostile import near
 from tests.unit.server.ingest.drawn import FULL, SERVICE, Json, made, shapes, usual
 

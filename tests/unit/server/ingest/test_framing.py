@@ -17,7 +17,6 @@ from tallystick_server.errors import (
     TooLargeError,
     UnsupportedTypeError,
 )
-from tallystick_server.ingest.decoding import Refused, decode_batch
 from tallystick_server.ingest.framing import (
     BATCH_TYPES,
     MAX_MARKS,
@@ -25,6 +24,7 @@ from tallystick_server.ingest.framing import (
     has_many_heads,
     split_batch,
 )
+from tests.fakes.decoded import Refused, decode_batch
 from tests.unit.server.ingest.drawn import FULL, SERVICE, made, usual
 
 JSON, NDJSON, CBOR, CBOR_SEQ = BATCH_TYPES
