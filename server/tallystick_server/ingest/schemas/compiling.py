@@ -50,7 +50,8 @@ class Compiled:
     def check(self, event: Mapping[str, Any]) -> tuple[str, str] | None:
         """Name the first fault of an event in its JSON shape; None if it fits.
 
-        A fault is a JSON pointer into the event and what was expected: never what came.
+        A fault is a JSON pointer into the event and what was expected: never what came,
+        but for the name of a member that the schema does not name.
         """
         excess = find_excess(event, self.weight)
         if excess is not None:
@@ -67,7 +68,7 @@ class Compiled:
         try:
             self._judge.validate(event)
         except ValidationError as error:
-            return tell_error(error, self.schema.document)
+            return tell_error(error, self.schema.document, event)
         return "", "does not fit"
 
 

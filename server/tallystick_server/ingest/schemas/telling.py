@@ -20,11 +20,13 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator, ValidationError
 
+from tallystick_merkle.event import MAX_NAME
 from tallystick_merkle.schema_keywords import MANY, NAMED, ONE, Node, pointer
 
 _BRANCHES = ("anyOf", "oneOf")
 _KEPT = frozenset({"contains", "if", "not", "propertyNames"})
 _MAX_SHOWN = 80
+_OTHERS = "additionalProperties"
 _UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 
 
@@ -40,7 +42,7 @@ class Teller:
         try:
             self.judge.validate(event)
         except ValidationError as error:
-            return tell_error(error, self.document)
+            return tell_error(error, self.document, event)
         return None
 
 
@@ -49,9 +51,30 @@ def make_telling(root: dict[str, Any]) -> dict[str, Any]:
     return _telling(root)
 
 
-def tell_error(error: ValidationError, document: Mapping[str, Any]) -> tuple[str, str]:
+def tell_error(
+    error: ValidationError, document: Mapping[str, Any], event: Mapping[str, Any]
+) -> tuple[str, str]:
     """Say where a fault is, and what the document asks for there, in its words."""
-    return pointer("", *error.instance_path), _expected(error, document)
+    where = [*error.instance_path, *_unnamed(error, event)]
+    return pointer("", *where), _expected(error, document)
+
+
+def _unnamed(error: ValidationError, event: Mapping[str, Any]) -> list[str]:
+    """Name the first member that the schema does not, where it can be shown."""
+    path = error.instance_path
+    if not _is_unnamed(error) or path[-1:] == [_OTHERS]:
+        return []
+    found = error.kind.as_dict().get("unexpected")
+    if found is None:  # nothing at all may be there, and no name is told
+        there: Any = event
+        for part in path:
+            there = there[part]
+        found = list(there)
+    return [one for one in found[:1] if len(one) <= MAX_NAME and one.isprintable()]
+
+
+def _is_unnamed(error: ValidationError) -> bool:
+    return error.schema_path[-1:] == [_OTHERS]
 
 
 def _telling(node: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +132,7 @@ def _expected(error: ValidationError, document: Mapping[str, Any]) -> str:
     keyword = error.kind.name
     if keyword == "required":
         return f"{error.kind.as_dict()['property']} is required"
-    if error.schema_path[-1:] == ["additionalProperties"]:
+    if _is_unnamed(error):
         return "a member that the schema does not name"
     if keyword == "falseSchema":
         return "nothing is taken here"

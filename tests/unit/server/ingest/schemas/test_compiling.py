@@ -38,13 +38,37 @@ def test_an_event_that_fits_has_no_fault() -> None:
         (
             {"additionalProperties": False},
             {"b": "secret"},
-            "/details/a",
+            "/details/a/b",
             "a member that the schema does not name",
         ),
         (
             {"additionalProperties": False, "properties": {"c": True}},
             {"b": "secret"},
+            "/details/a/b",
+            "a member that the schema does not name",
+        ),
+        (
+            {"additionalProperties": False, "properties": {"c": True}},
+            {"c": "secret", "b/~": "secret", "d": "secret"},
+            "/details/a/b~1~0",
+            "a member that the schema does not name",
+        ),
+        (
+            {"additionalProperties": False, "properties": {"c": True}},
+            {"secret" * 30: "secret"},
             "/details/a",
+            "a member that the schema does not name",
+        ),
+        (
+            {"additionalProperties": False},
+            {"secret\n": "secret"},
+            "/details/a",
+            "a member that the schema does not name",
+        ),
+        (
+            {"properties": {"additionalProperties": False}},
+            {"additionalProperties": "secret"},
+            "/details/a/additionalProperties",
             "a member that the schema does not name",
         ),
         ({"items": {"maxLength": 1}}, ["", "secret"], "/details/a/1", "maxLength 1"),
