@@ -85,6 +85,8 @@ class SealedItem(Struct, array_like=True, frozen=True, gc=False):
     sequence: int
     occurred_ms: int
     heartbeat_s: int | None
+    outcome: str
+    code: str | None
 
 
 def open_batch(work: Work, rules: Rules) -> Batch:
@@ -143,6 +145,8 @@ def seal_batch(
                 producer.sequence,
                 event.occurred_ms,
                 heartbeat_of(event),
+                event.outcome,
+                event.code,
             )
         )
     return items
@@ -189,8 +193,8 @@ def outline_of(item: SealedItem, *, service: str) -> Event:
         _NOBODY,
         (),
         item.occurred_ms,
-        "success",
-        None,
+        item.outcome,
+        item.code,
         Producer(service, item.instance, item.epoch, item.sequence),
         item.schema,
         extra={} if beat is None else {"details": {"heartbeat_s": beat}},
