@@ -185,7 +185,7 @@ class IntakeBench:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.intake.keys.close()
+        await self.intake.finish()
         await self.log.close()
         await self.letters.close()
         await asyncio.to_thread(self.pool.shutdown)

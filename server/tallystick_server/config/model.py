@@ -85,12 +85,11 @@ class ServerSettings(Section):
         " the store and its locks need a local disk.",
     )
     sealing_processes: int = Field(
-        default=1,
+        default=2,
         ge=0,
         le=64,
-        description="Processes that seal batches of events beside the server, each"
-        " started with the first batch that is worth it. 0: the server seals them"
-        " itself.",
+        description="Processes that seal events beside the server, each started when"
+        " many come at once. 0: the server seals them itself.",
     )
     vault_root: Path | None = Field(
         default=None,

@@ -1,8 +1,8 @@
 """The work on a batch that needs no log: decode, apply schemas, lay out, seal.
 
-    bytes of events → open_batch → Batch: what is to be sealed, what was refused,
-                                   the names of all keys
-    Batch, keys     → seal_batch → a SealedItem for each that goes on
+    bytes of events → open_batch    → Batch: what is sealed, what was refused, and what
+                                      waits for keys that nobody had yet
+    Batch, keys     → finish_batch  → a SealedItem for each that goes on
 
 It is the same work whether the server does it itself or a process beside it (see
 `sealers`), and it is most of the work: so what comes out is flat and small, and is all
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -22,11 +23,14 @@ from tallystick_merkle.sealing import SEED_SIZE
 from tallystick_merkle.tags import TAG_SIZE, make_blind
 from tallystick_server.errors import EventError
 from tallystick_server.ingest.decoding import decode_item
-from tallystick_server.ingest.keys import ReadyKey
+from tallystick_server.ingest.keys import KeyMemory, ReadyKey
 from tallystick_server.ingest.rules import Rules
 from tallystick_server.ingest.sealer import Prepared, prepare, seal_event
 from tallystick_server.ingest.streams import heartbeat_of
 from tallystick_server.log.events import SealedEvent, index_entry_of
+
+STRETCH = 128
+"""Events that go through each step together."""
 
 _NOBODY = Ref("", "")
 
@@ -55,16 +59,26 @@ class RefusedItem(Struct, array_like=True, frozen=True, gc=False):
     event_id: str
 
 
+class Unsealed(NamedTuple):
+    """An event that waits for keys: its position, what it needs, and what is here."""
+
+    position: int
+    prepared: Prepared
+    warning: str
+    keys: dict[bytes, ReadyKey]
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch that was opened: what is to be sealed, and what was refused.
+    """A batch that was opened: what is sealed, what waits for keys, what was refused.
 
-    What is to be sealed comes with its position in the batch, and with a warning.
+    `missing` are the names of the keys that are waited for.
     """
 
-    prepared: list[tuple[int, Prepared, str]]
+    items: list[SealedItem]
+    waiting: list[Unsealed]
     refused: list[RefusedItem]
-    names: set[bytes]
+    missing: set[bytes]
 
 
 class SealedItem(Struct, array_like=True, frozen=True, gc=False):
@@ -89,19 +103,55 @@ class SealedItem(Struct, array_like=True, frozen=True, gc=False):
     code: str | None
 
 
-def open_batch(work: Work, rules: Rules) -> Batch:
-    """Decode a batch, apply the rules, and lay out what goes on."""
-    batch = Batch([], [], set())
-    for position, raw in enumerate(work.raws):
-        event_id = ""
+def open_batch(
+    work: Work, rules: Rules, memory: KeyMemory, draw: Callable[[int], bytes]
+) -> Batch:
+    """Decode a batch, apply the rules, and seal whatever all keys are here for.
+
+    A stretch of events goes through one step, then through the next: the processor
+    has each step's program at hand then, and the events of the stretch too.
+    """
+    batch = Batch([], [], [], set())
+    for start in range(0, len(work.raws), STRETCH):
+        ready: list[Unsealed] = []
+        for one in _prepare(work, rules, batch, _decode(work, batch, start)):
+            names = one.prepared.key_names()
+            one.keys.update(memory.known(names))
+            missing = [name for name in names if name not in one.keys]
+            if missing:
+                batch.waiting.append(one)
+                batch.missing.update(missing)
+            else:
+                ready.append(one)
+        batch.items.extend([_seal(one, draw) for one in ready])
+    return batch
+
+
+def _decode(work: Work, batch: Batch, start: int) -> list[tuple[int, Event]]:
+    """Decode a stretch of a batch."""
+    events: list[tuple[int, Event]] = []
+    for position, raw in enumerate(work.raws[start : start + STRETCH], start):
         try:
             event = decode_item(raw, is_cbor=work.is_cbor, service=work.service)
-            event_id = event.event_id
-            admitted = rules.admit(event)
         except EventError as error:  # not kept: it holds all that led to it
-            batch.refused.append(
-                RefusedItem(position, error.detail, error.pointer, event_id)
-            )
+            refused = RefusedItem(position, error.detail, error.pointer, "")
+            batch.refused.append(refused)
+        else:
+            events.append((position, event))
+    return events
+
+
+def _prepare(
+    work: Work, rules: Rules, batch: Batch, events: list[tuple[int, Event]]
+) -> list[Unsealed]:
+    """Apply the rules to a stretch of a batch, and lay it out."""
+    stretch: list[Unsealed] = []
+    for position, event in events:
+        try:
+            admitted = rules.admit(event)
+        except EventError as error:
+            refused = RefusedItem(position, error.detail, error.pointer, event.event_id)
+            batch.refused.append(refused)
             continue
         prepared = prepare(
             admitted.event,
@@ -110,46 +160,48 @@ def open_batch(work: Work, rules: Rules) -> Batch:
             places=admitted.places,
             indexed=admitted.indexed,
         )
-        batch.prepared.append((position, prepared, admitted.warning))
-        batch.names.update(prepared.key_names())
-    return batch
+        stretch.append(Unsealed(position, prepared, admitted.warning, {}))
+    return stretch
 
 
-def seal_batch(
+def finish_batch(
     batch: Batch, keys: Mapping[bytes, ReadyKey], draw: Callable[[int], bytes]
 ) -> list[SealedItem]:
-    """Seal what is to be sealed; `draw` gives random bytes."""
-    noise = draw(sum(prepared.noise for _, prepared, _ in batch.prepared))
-    items: list[SealedItem] = []
-    at = 0
-    for position, prepared, warning in batch.prepared:
-        end = at + prepared.noise
-        sealed, seeds = seal_event(prepared, keys, noise[at:end])
-        at = end
-        event = prepared.event
-        producer = event.producer
-        items.append(
-            SealedItem(
-                position,
-                event.event_id,
-                sealed.commitment,
-                b"".join(sealed.tags),
-                sealed.groups,
-                seeds,
-                event.schema,
-                dict(prepared.places),
-                warning,
-                event.action,
-                producer.instance,
-                producer.epoch,
-                producer.sequence,
-                event.occurred_ms,
-                heartbeat_of(event),
-                event.outcome,
-                event.code,
-            )
-        )
-    return items
+    """Seal what has waited for `keys`; give all items in the order of the batch."""
+    for one in batch.waiting:
+        for name in one.prepared.key_names():
+            if name not in one.keys:
+                one.keys[name] = keys[name]
+        batch.items.append(_seal(one, draw))
+    batch.items.sort(key=lambda item: item.position)
+    return batch.items
+
+
+def _seal(one: Unsealed, draw: Callable[[int], bytes]) -> SealedItem:
+    """Seal an event whose keys are all there; `draw` gives random bytes."""
+    position, prepared, warning, keys = one
+    sealed, seeds = seal_event(prepared, keys, draw(prepared.noise))
+    event = prepared.event
+    producer = event.producer
+    return SealedItem(
+        position,
+        event.event_id,
+        sealed.commitment,
+        b"".join(sealed.tags),
+        sealed.groups,
+        seeds,
+        event.schema,
+        dict(prepared.places),
+        warning,
+        event.action,
+        producer.instance,
+        producer.epoch,
+        producer.sequence,
+        event.occurred_ms,
+        heartbeat_of(event),
+        event.outcome,
+        event.code,
+    )
 
 
 def sealed_event(item: SealedItem) -> SealedEvent:

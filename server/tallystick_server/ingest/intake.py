@@ -37,33 +37,23 @@ from tallystick_server.ingest.deadletters import DeadLetters
 from tallystick_server.ingest.decoding import decode_item
 from tallystick_server.ingest.eventids import draw_event_id
 from tallystick_server.ingest.followed import Followed
+from tallystick_server.ingest.gathering import FEW, Gathering
 from tallystick_server.ingest.keys import Keys
 from tallystick_server.ingest.letters import new_letter
 from tallystick_server.ingest.names import period_of
 from tallystick_server.ingest.opened import Opened, Records
 from tallystick_server.ingest.own import SERVICE
 from tallystick_server.ingest.producers import Producers
-from tallystick_server.ingest.results import Refused, Result, Taken
+from tallystick_server.ingest.results import Refused, Result, Submitted, Taken
 from tallystick_server.ingest.schemas.registry import Registry, Unknown
 from tallystick_server.ingest.sealer import Prepared, opening_of, prepare, seal_event
-from tallystick_server.ingest.sealers import Schooling, Sealers
+from tallystick_server.ingest.sealers import WORTH, Schooling, Sealers
 from tallystick_server.ingest.workbench import Job
 from tallystick_server.log.events import EventPlace, EventSubmission, SealedEvent
 from tallystick_server.log.log import Log
 from tallystick_server.log.sequencer import EventAck
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """What became of a submission: each event in order, and the head it stands at.
-
-    `ack` is None when nothing reached the log.
-    """
-
-    results: tuple[Result, ...]
-    ack: EventAck | None
 
 
 class _Item(NamedTuple):
@@ -101,11 +91,14 @@ class Intake:
     executor: Executor
     clock: Clock
     draw: Callable[[int], bytes]
+    _gathering: Gathering = field(init=False)
+    _alone: int = field(init=False, default=0)
     _epoch: int = field(init=False)
     _sequence: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         """Begin a new epoch of the server's own producer."""
+        self._gathering = Gathering(self._submit_group)
         self._epoch = self.clock.now_ms()
 
     async def submit(
@@ -120,12 +113,43 @@ class Intake:
             raise UnprocessableError(f"the principal {SERVICE} is the server's own")
         return await self._submit(principal, events)
 
+    async def submit_one(
+        self, principal: str, raw: bytes, *, is_cbor: bool
+    ) -> Submitted:
+        """Take one event as it came; durable when this returns. Raises as `submit`.
+
+        Where many come at once they are sealed together, in a process.
+        """
+        if self.sealers.has_processes and self._alone >= FEW:
+            return await self._gathering.submit(principal, raw, is_cbor=is_cbor)
+        self._alone += 1
+        try:
+            event: Event | RequestError
+            try:
+                event = decode_item(raw, is_cbor=is_cbor, service=principal)
+            except EventError as error:
+                event = error
+            return await self.submit(principal, [event])
+        finally:
+            self._alone -= 1
+
+    async def _submit_group(
+        self, principal: str, raws: Sequence[bytes], is_cbor: bool
+    ) -> Submitted:
+        return await self.submit_batch(principal, raws, is_cbor=is_cbor, worth=1)
+
     async def submit_batch(
-        self, principal: str, raws: Sequence[bytes], *, is_cbor: bool
+        self,
+        principal: str,
+        raws: Sequence[bytes],
+        *,
+        is_cbor: bool,
+        worth: int = WORTH,
     ) -> Submitted:
         """Take a batch as it came, each event for itself; durable when this returns.
 
-        Decoded and sealed where there is time for it.  Raises as `submit`.
+        Decoded and sealed where there is time for it; a process is asked from `worth`
+        events on.  Raises as `submit`.
         """
         if principal == SERVICE:
             raise UnprocessableError(f"the principal {SERVICE} is the server's own")
@@ -134,7 +158,7 @@ class Intake:
             self.log.name, self.tenant, principal, self._month(), is_cbor, list(raws)
         )
         school = Schooling(self.log.name, self.unknown, self.registry)
-        done = await self.sealers.seal(job, school, self.keys)
+        done = await self.sealers.seal(job, school, self.keys, worth=worth)
         results: list[Result | None] = [None] * len(raws)
         for refused in done.refused:
             error = EventError(refused.detail, pointer=refused.pointer)
@@ -175,6 +199,11 @@ class Intake:
         await self.letters.add(
             [new_letter(principal, media, raw, why) for raw, why in wrong]
         )
+
+    async def finish(self) -> None:
+        """Wait for what is under way; the log takes nothing any more."""
+        await self._gathering.close()
+        await self.keys.close()
 
     async def off_loop(self, work: Callable[[], T]) -> T:
         """Run pure work on the thread that seals."""

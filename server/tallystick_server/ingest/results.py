@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tallystick_merkle.opening import Opening
 from tallystick_server.errors import RequestError
+from tallystick_server.log.sequencer import EventAck
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +40,14 @@ class Refused:
 
 
 Result = Taken | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of a submission: each event in order, and the head it stands at.
+
+    `ack` is None when nothing reached the log.
+    """
+
+    results: tuple[Result, ...]
+    ack: EventAck | None

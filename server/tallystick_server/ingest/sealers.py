@@ -162,9 +162,17 @@ class Sealers:
         self._processes = [_Place(bench) for bench in processes]
         self._waiting: dict[str, int] = {}  # bytes of batches, by principal
 
-    async def seal(self, job: Job, school: Schooling, keys: Keys) -> Done:
+    @property
+    def has_processes(self) -> bool:
+        """Whether anything but the server itself may seal."""
+        return bool(self._processes)
+
+    async def seal(
+        self, job: Job, school: Schooling, keys: Keys, *, worth: int = WORTH
+    ) -> Done:
         """Have a batch sealed; the keys are durable before it is (D16).
 
+        A process is asked for batches of `worth` events or more.
         Raises QueueFullError where too much waits, or too much of one principal.
         """
         size = sum(map(len, job.raws))
@@ -179,15 +187,15 @@ class Sealers:
             )
         self._waiting[job.service] = mine + size
         try:
-            return await self._seal(job, school, keys)
+            return await self._seal(job, school, keys, worth)
         finally:
             self._waiting[job.service] -= size
             if not self._waiting[job.service]:
                 del self._waiting[job.service]
 
-    async def _seal(self, job: Job, school: Schooling, keys: Keys) -> Done:
+    async def _seal(self, job: Job, school: Schooling, keys: Keys, worth: int) -> Done:
         """Have a batch sealed by a process where it is worth it, else by the thread."""
-        if self._processes and len(job.raws) >= WORTH:
+        if self._processes and len(job.raws) >= worth:
             place = min(self._processes, key=lambda one: one.waiting)
             try:
                 return await self._work(place, job, school, keys)

@@ -21,11 +21,12 @@ from tallystick_server.ingest.batchwork import (
     RefusedItem,
     SealedItem,
     Work,
+    finish_batch,
     open_batch,
-    seal_batch,
 )
 from tallystick_server.ingest.followed import MAX_SNAPSHOT
 from tallystick_server.ingest.keys import KeyMemory, ReadyKey
+from tallystick_server.ingest.noise import Noise
 from tallystick_server.ingest.schemas.registry import Registry, Unknown
 from tallystick_server.vault.base import VaultKey
 
@@ -81,11 +82,10 @@ class Workbench:
 
     def __init__(self, draw: Callable[[int], bytes]) -> None:
         """Know of no log and no key; `draw` gives random bytes."""
-        self._draw = draw
+        self._draw = Noise(draw)
         self._rules: dict[str, Registry] = {}
         self._memory = KeyMemory()
         self._waiting: Batch | None = None
-        self._keys: dict[bytes, ReadyKey] = {}
 
     def answer(self, message: Message) -> Answer:
         """Do what a message says."""
@@ -96,22 +96,19 @@ class Workbench:
             return Ready()
         if isinstance(message, Job):
             return self._open(message)
+        granted: dict[bytes, ReadyKey] = {}
         for name, kid, dek, secret in message.keys:
-            key = ReadyKey(VaultKey(kid, dek, secret))
-            self._memory.keep(name, key)
-            self._keys[name] = key
-        return self._seal()
+            granted[name] = ReadyKey(VaultKey(kid, dek, secret))
+            self._memory.keep(name, granted[name])
+        batch, self._waiting = self._waiting, None
+        assert batch is not None  # a grant follows a need
+        return Done(finish_batch(batch, granted, self._draw), batch.refused)
 
     def _open(self, job: Job) -> Answer:
         work = Work(job.raws, job.is_cbor, job.service, job.tenant, job.month)
-        batch = self._waiting = open_batch(work, self._rules[job.log])
-        self._keys = self._memory.known(batch.names)
-        missing = [name for name in batch.names if name not in self._keys]
-        return Need(missing) if missing else self._seal()
-
-    def _seal(self) -> Done:
-        batch, self._waiting = self._waiting, None
-        assert batch is not None  # a grant follows a need
-        items = seal_batch(batch, self._keys, self._draw)
-        self._keys = {}
-        return Done(items, batch.refused)
+        rules = self._rules[job.log]
+        batch = open_batch(work, rules, self._memory, self._draw)
+        if batch.missing:
+            self._waiting = batch
+            return Need(list(batch.missing))
+        return Done(batch.items, batch.refused)

@@ -16,10 +16,9 @@ from aiohttp import hdrs, web
 from tallystick_merkle.exchange.appending import MAX_BATCH_BYTES
 from tallystick_merkle.genesis import EVENTS
 from tallystick_merkle.hashing import leaf_hash
-from tallystick_server.errors import EventError, UnavailableError
+from tallystick_server.errors import UnavailableError
 from tallystick_server.ingest.decoding import (
     MAX_EVENT_BYTES,
-    decode_event,
 )
 from tallystick_server.ingest.framing import (
     BATCH_TYPES,
@@ -28,8 +27,8 @@ from tallystick_server.ingest.framing import (
     EVENT_TYPES,
     split_batch,
 )
-from tallystick_server.ingest.intake import Intake, Submitted
-from tallystick_server.ingest.results import Refused, Taken
+from tallystick_server.ingest.intake import Intake
+from tallystick_server.ingest.results import Refused, Submitted, Taken
 from tallystick_server.log import answers
 from tallystick_server.log.events import EventPlace, PlacedEvents
 from tallystick_server.log.log import Log
@@ -63,12 +62,7 @@ async def submit_event(request: web.Request) -> web.Response:
         timeout_s=services.limits.body_timeout_s,
         types=None,
     )
-    try:
-        event = decode_event(body, media, service=principal)
-        submitted = await intake.submit(principal, [event])
-    except EventError as error:
-        await intake.turned_away(principal, media, [(body, error)])
-        raise
+    submitted = await intake.submit_one(principal, body, is_cbor=media == CBOR)
     result = submitted.results[0]
     if isinstance(result, Refused):
         await intake.turned_away(principal, media, [(body, result.error)])

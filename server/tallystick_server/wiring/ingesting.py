@@ -77,7 +77,7 @@ class RunningIntake:
 
     async def close(self) -> None:
         """Save what can be derived again, so that it need not be."""
-        await self.intake.keys.close()
+        await self.intake.finish()
         await self.tending.save()
         await self.intake.letters.close()
 

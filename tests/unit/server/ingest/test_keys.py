@@ -53,6 +53,9 @@ class SlowVault:
     def by_kid(self, kids: Sequence[bytes]) -> dict[bytes, VaultKey]:
         return self.inner.by_kid(kids)
 
+    def chain_at(self, count: int) -> bytes | None:
+        return self.inner.chain_at(count)
+
     def close(self) -> None:
         self.inner.close()
 
