@@ -18,13 +18,15 @@ from tallystick_server.ops.logging import set_up_logging
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
-    """Answer every message until the source ends."""
+    """Answer every message until the source ends, be it in the middle of one."""
     bench = Workbench(os.urandom)
-    while head := source.read(HEAD.size):
+    while len(head := source.read(HEAD.size)) == HEAD.size:
         (length,) = HEAD.unpack(head)
         if length > MAX_FRAME:
             raise ValueError(f"a message of {length} bytes")
-        sink.write(frame(bench.answer(decode_message(source.read(length)))))
+        if len(data := source.read(length)) < length:
+            return
+        sink.write(frame(bench.answer(decode_message(data))))
         sink.flush()
 
 
@@ -36,7 +38,10 @@ def main() -> None:
     set_up_logging("warning")  # on the server's stderr, in its form
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)  # batches leave hardly a cycle
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    try:
+        serve(sys.stdin.buffer, sys.stdout.buffer)
+    except BrokenPipeError:  # the server was killed: nobody is there to be told
+        os._exit(0)
 
 
 if __name__ == "__main__":

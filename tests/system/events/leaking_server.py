@@ -23,11 +23,10 @@ from tallystick_merkle.layout import Layout
 from tallystick_merkle.sealing import GroupKey, Sealed, seal
 from tallystick_server.errors import EventError
 from tallystick_server.ingest import intake, letters, sealer
-from tallystick_server.ingest.decoding import decode_event
+from tallystick_server.ingest.decoding import decode_item
 from tallystick_server.ingest.keys import ReadyKey
 from tallystick_server.ingest.sealer import Prepared, Sealing, seal_event
 from tallystick_server.selftest.child import main
-from tallystick_server.web import events
 
 log = logging.getLogger("tallystick_server.leaking")
 
@@ -47,24 +46,24 @@ class Open:
 def talkative() -> None:
     """Log who acts."""
 
-    def decode(body: bytes, media: str, *, service: str) -> Event:
-        event = decode_event(body, media, service=service)
+    def decode(body: bytes, *, is_cbor: bool, service: str) -> Event:
+        event = decode_item(body, is_cbor=is_cbor, service=service)
         log.debug("event", extra={"actor": event.actor.id})
         return event
 
-    vars(events)["decode_event"] = decode
+    vars(intake)["decode_item"] = decode
 
 
 def echoing() -> None:
     """Quote what is refused."""
 
-    def decode(body: bytes, media: str, *, service: str) -> Event:
+    def decode(body: bytes, *, is_cbor: bool, service: str) -> Event:
         try:
-            return decode_event(body, media, service=service)
+            return decode_item(body, is_cbor=is_cbor, service=service)
         except EventError as error:
             raise EventError(f"not an event: {body!r}") from error
 
-    vars(events)["decode_event"] = decode
+    vars(intake)["decode_item"] = decode
 
 
 def unsealed() -> None:

@@ -205,6 +205,17 @@ def test_the_process_answers_until_its_source_ends() -> None:
     assert [type(one) for one in answers] == [Ready, Need]
 
 
+@pytest.mark.parametrize("kept", [1, 3, 4, 9])
+def test_a_message_that_is_cut_short_ends_the_process_without_a_word(
+    kept: int,
+) -> None:
+    sink = io.BytesIO()
+
+    serve(io.BytesIO(frame(Teach("events", "allow", EMPTY))[:kept]), sink)
+
+    assert sink.getvalue() == b""
+
+
 def test_a_batch_of_nothing_but_bad_events_needs_no_keys() -> None:
     bench = Workbench(urandom)
     bench.answer(Teach("events", "allow", EMPTY))

@@ -272,11 +272,10 @@ async def test_where_the_log_is_read_only_letters_are_shown_and_none_is_changed(
         listed = await beside.letters()
         shown = await beside.ask("GET", f"{LETTERS}/1")
 
-    assert refused.status == 422
-    for reply in changes:
+    for reply in [refused, *changes]:
         assert reply.is_problem(503, "unavailable")
         assert reply.json()["detail"] == "the log is read-only"
-    assert (listed["count"], listed["not_kept"]) == (1, 1)
+    assert (listed["count"], listed["not_kept"]) == (1, 0)
     assert b64decode(shown.json()["body"]) == BROKEN
 
 
