@@ -49,7 +49,7 @@ def test_a_log_that_goes_ahead_of_its_vault_is_found(
 ) -> None:
     if why := why_not():
         pytest.skip(why)
-    form.needs(Form.CI, "some points have to be tried until one shows the bug")
+    form.needs(Form.LONG, "many points have to be tried until one shows the bug")
     case = new_case(tmp_path / "new")
     points = points_of(list_calls(case.copy(tmp_path / "listed")))
     kills = [one for one in points if one.fault is Fault.KILL][:MOST]

@@ -95,11 +95,11 @@ def hold_up_the_loop() -> None:
     """A token that is none costs a second and a half of the event loop."""
     admit = TokenGate.admit
 
-    def slow(self: TokenGate, header: str | None) -> str:
+    def slow(self: TokenGate, header: str | None, *scopes: str) -> str:
         end_s = time.monotonic() + HOLD_S
         while time.monotonic() < end_s:
             pass
-        return admit(self, header)
+        return admit(self, header, *scopes)
 
     put(TokenGate, "admit", slow)
 
