@@ -6,7 +6,8 @@
 
 A workbench stands in a thread of the server, or in a process beside it, which is the
 same to whoever asks.  It remembers keys and schemas, and of a batch only what it waits
-with for keys: one at a time.
+with for keys: one at a time.  Each log's keys are remembered apart: what a log has not
+asked its server for may be newer than the state of the vault that it commits (D16).
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ class Workbench:
         """Know of no log and no key; `draw` gives random bytes."""
         self._draw = Noise(draw)
         self._rules: dict[str, Registry] = {}
-        self._memory = KeyMemory()
-        self._waiting: Batch | None = None
+        self._memories: dict[str, KeyMemory] = {}  # by log
+        self._waiting: tuple[Batch, KeyMemory] | None = None
 
     def answer(self, message: Message) -> Answer:
         """Do what a message says."""
@@ -96,19 +97,20 @@ class Workbench:
             return Ready()
         if isinstance(message, Job):
             return self._open(message)
+        assert self._waiting is not None  # a grant follows a need
+        (batch, memory), self._waiting = self._waiting, None
         granted: dict[bytes, ReadyKey] = {}
         for name, kid, dek, secret in message.keys:
             granted[name] = ReadyKey(VaultKey(kid, dek, secret))
-            self._memory.keep(name, granted[name])
-        batch, self._waiting = self._waiting, None
-        assert batch is not None  # a grant follows a need
+            memory.keep(name, granted[name])
         return Done(finish_batch(batch, granted, self._draw), batch.refused)
 
     def _open(self, job: Job) -> Answer:
         work = Work(job.raws, job.is_cbor, job.service, job.tenant, job.month)
         rules = self._rules[job.log]
-        batch = open_batch(work, rules, self._memory, self._draw)
+        memory = self._memories.setdefault(job.log, KeyMemory())
+        batch = open_batch(work, rules, memory, self._draw)
         if batch.missing:
-            self._waiting = batch
+            self._waiting = batch, memory
             return Need(list(batch.missing))
         return Done(batch.items, batch.refused)

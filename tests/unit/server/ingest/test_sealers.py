@@ -308,3 +308,21 @@ async def test_a_batch_that_is_done_waits_no_more(tmp_path: Path) -> None:
             await bench.intake.submit_batch("billing", [unknown], is_cbor=False)
 
         assert bench.intake.sealers._waiting == {}
+
+
+def test_a_key_that_one_log_was_given_is_asked_for_by_another() -> None:
+    bench = Workbench(urandom)
+    for log in ("one", "two"):
+        bench.answer(Teach(log, "allow", EMPTY))
+    jobs = [
+        Job(one, "t", "billing", "2026-11", False, raws(1)) for one in ("one", "two")
+    ]
+    need = bench.answer(jobs[0])
+    assert isinstance(need, Need)
+    bench.answer(Grant([(n, n[:8], b"k" * 32, b"s" * 32) for n in need.names]))
+
+    again, other = bench.answer(jobs[0]), bench.answer(jobs[1])
+
+    assert isinstance(again, Done)
+    assert isinstance(other, Need)
+    assert set(other.names) == set(need.names)
